@@ -1,0 +1,1 @@
+"""Development questions, calibration and benchmarks."""

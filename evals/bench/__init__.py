@@ -1,0 +1,1 @@
+"""Speed and memory, measured as ratios against other ways of doing the same."""

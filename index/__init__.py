@@ -1,0 +1,1 @@
+"""Documents into Chroma, and back out as passages."""

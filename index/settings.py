@@ -1,0 +1,63 @@
+"""Where the index lives and which model embeds: flag over environment variable over default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from index.errors import SettingsError
+
+__all__ = ["IndexSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """Resolved once at the entry point and passed down."""
+
+    home: Path
+    """Folder of the indexes (`QA_HOME`; by default the user's data folder)."""
+    cache: Path
+    """Folder of what can be made again, such as the exported model (`QA_CACHE`; by default the user's cache folder)."""
+    embed_model: str | None = None
+    """A sentence-transformers model by hub name or local path (`QA_EMBED_MODEL`); None is the packaged MiniLM."""
+    chroma_url: str | None = None
+    """`http://host:port` of a Chroma server (`QA_CHROMA_URL`); None keeps Chroma's files in `home`."""
+    lock_timeout: float = 120.0
+    """Seconds that a writer waits for another writer of the same index (`QA_LOCK_TIMEOUT`)."""
+
+    @classmethod
+    def resolve(
+        cls,
+        *,
+        home: str | Path | None = None,
+        embed_model: str | None = None,
+        chroma_url: str | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> IndexSettings:
+        """Fills what is not given from the environment, then from the defaults.
+
+        Raises:
+            SettingsError: A value cannot be used.
+        """
+        chroma_url = chroma_url or environ.get("QA_CHROMA_URL") or None
+        if chroma_url is not None:
+            parts = urlsplit(chroma_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise SettingsError(f"QA_CHROMA_URL is {chroma_url!r}; it should look like http://localhost:8000")
+        raw_timeout = environ.get("QA_LOCK_TIMEOUT", "120")
+        try:
+            lock_timeout = float(raw_timeout)
+        except ValueError:
+            raise SettingsError(f"QA_LOCK_TIMEOUT is {raw_timeout!r}; it should be a number of seconds") from None
+        return cls(
+            home=Path(home or environ.get("QA_HOME") or platformdirs.user_data_path("document-qa")).expanduser(),
+            cache=Path(environ.get("QA_CACHE") or platformdirs.user_cache_path("document-qa")).expanduser(),
+            embed_model=embed_model or environ.get("QA_EMBED_MODEL") or None,
+            chroma_url=chroma_url,
+            lock_timeout=lock_timeout,
+        )
