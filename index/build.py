@@ -72,8 +72,9 @@ def build(
     parser = PassageParser(max_tokens=embedder.max_tokens, count_tokens=embedder.count_tokens)
     layouts: dict[str, Layout] = {}
     for number, document in enumerate(documents):
+        listener.progress("finding sentences", number, len(documents))
         layouts[document.id] = known.get(document.id) or parser.parse(document)
-        listener.progress("finding sentences", number + 1, len(documents))
+    listener.progress("finding sentences", len(documents), len(documents))
     rows = [row for document in documents for row in rows_of(document, layouts[document.id])]
     vectors, embedded = _vectors([row.text for row in rows], before, embedder, listener)
     store.write(rows, vectors, listener)
@@ -134,9 +135,7 @@ def load_layouts(path: Path, documents: Sequence[Document]) -> tuple[dict[str, L
         KeyError: A document is not in it.
     """
     content = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        document.id: _layout(document, content["documents"][document.id]) for document in documents
-    }, content["checksums"]
+    return {document.id: _layout(document, content["documents"][document.id]) for document in documents}, content["checksums"]
 
 
 def _layout(document: Document, stored: dict[str, Any]) -> Layout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LoadError", "ModelError", "QAError", "SettingsError", "StoreError"]
+__all__ = ["LoadError", "ModelError", "QAError", "SettingsError", "StoreError", "StoreUnwritable"]
 
 
 class QAError(Exception):
@@ -27,3 +27,7 @@ class SettingsError(QAError):
 
 class StoreError(QAError):
     """The index could not be read or written."""
+
+
+class StoreUnwritable(StoreError):
+    """The index's folder does not take what is written: it is read-only, or its disk is full."""

@@ -1,9 +1,9 @@
 """An index on disk: opened in place when it is sound, and otherwise made again from its texts, saying why.
 
-    manifest.json      names the current build; replacing it swaps a build in
-    texts/, texts-copy/  the documents, twice: the truth
-    builds/<name>/     layouts.json and Chroma's files; written once, then only read
-    lock               held by whoever writes
+- manifest.json names the current build; replacing it swaps a build in
+- texts/ and texts-copy/ hold the documents, twice: the truth
+- builds/<name>/ holds layouts.json and Chroma's files, written once, then only read
+- lock is held by whoever writes
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from index.build import Receipt, build, dump_layouts, load_layouts
 from index.corpus import Corpus
 from index.embed import Embedder
-from index.errors import StoreError
+from index.errors import StoreError, StoreUnwritable
 from index.manifest import Manifest, makers
 from index.progress import Listener
 from index.settings import IndexSettings
@@ -65,7 +65,7 @@ class IndexFolder:
         self._texts = TextFiles(folder)
 
     def open(self) -> tuple[Corpus, Receipt]:
-        """Opens what the index holds.
+        """Opens what the index holds; from memory, with a notice, where its folder cannot be written.
 
         Raises:
             StoreError: It can neither be opened nor made again.
@@ -73,16 +73,25 @@ class IndexFolder:
         opened, _ = self._open_in_place()
         if opened is not None:
             return opened.corpus, Receipt(reason="")
-        return self._rewrite(lambda held: held)
+        try:
+            return self._rewrite(lambda held: held)
+        except StoreUnwritable as error:
+            return self._open_in_memory(self._held() or [self._initial()], error)
 
     def open_with(self, documents: Sequence[Document]) -> tuple[Corpus, Receipt]:
-        """Opens the index holding exactly these documents, which are added or removed as needed."""
+        """Opens the index holding exactly these documents, which are added or removed as needed.
+
+        From memory, with a notice, where its folder cannot be written.
+        """
         opened, _ = self._open_in_place()
         if opened is not None and list(opened.corpus.documents) == list(documents):
             return opened.corpus, Receipt(reason="")
         if opened is not None:
             opened.corpus.close()
-        return self._rewrite(lambda _: list(documents))
+        try:
+            return self._rewrite(lambda _: list(documents))
+        except StoreUnwritable as error:
+            return self._open_in_memory(documents, error)
 
     def add(self, documents: Sequence[Document]) -> tuple[Corpus, Receipt]:
         """Adds documents; one from the same source as an older one takes its place."""
@@ -117,6 +126,10 @@ class IndexFolder:
         """Makes everything again from the texts."""
         return self._rewrite(lambda held: held, afresh="asked for")
 
+    def _open_in_memory(self, documents: Sequence[Document], error: StoreUnwritable) -> tuple[Corpus, Receipt]:
+        self._listener.notice(f"{error}; answering from memory this time")
+        return build_in_memory(documents, self._embedder, self._listener)
+
     def _rewrite(self, change: _Change, *, afresh: str = "") -> tuple[Corpus, Receipt]:
         """Builds what `change` makes of the documents held now, and swaps it in."""
         with self._locked():
@@ -132,12 +145,9 @@ class IndexFolder:
             try:
                 return self._swap_in(wanted, reason, before)
             except OSError as error:
-                raise StoreError(
-                    f"{self._folder}: the index cannot be written ({error.strerror or error}); free space there, allow "
-                    "writing, or set QA_HOME to another folder"
-                ) from error
+                raise _unwritable(self._folder, error) from error
             except StoreDamaged as error:
-                raise StoreError(f"{self._folder}: the new index could not be written or read back: {error}") from error
+                raise StoreUnwritable(f"{self._folder}: the new index could not be written or read back: {error}") from error
             finally:
                 if opened is not None:
                     opened.corpus.close()
@@ -244,14 +254,18 @@ class IndexFolder:
                 "try again when it has finished"
             ) from None
         except OSError as error:
-            raise StoreError(
-                f"{self._folder}: the index cannot be written ({error.strerror or error}); allow writing, or set QA_HOME "
-                "to another folder"
-            ) from error
+            raise _unwritable(self._folder, error) from error
         try:
             yield
         finally:
             lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreUnwritable:
+    reason = error.strerror or str(error)
+    return StoreUnwritable(
+        f"{folder}: the index cannot be written ({reason}); free space there, allow writing, or set QA_HOME to another folder"
+    )
 
 
 def build_in_memory(documents: Sequence[Document], embedder: Embedder, listener: Listener) -> tuple[Corpus, Receipt]:

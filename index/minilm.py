@@ -113,6 +113,7 @@ def _graph(cache: Path, listener: Listener) -> bytes:
         listener.notice(f"{graph}: cannot be read ({error.strerror}); the embedding model is prepared again")
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / graph.name
+        listener.progress("preparing the embedding model", 0, 0)
         model_folder()  # refuses altered weights here, with its own message, before a child process is started
         child = subprocess.run([sys.executable, "-m", "index.export", str(made)], capture_output=True, text=True, check=False)
         if child.returncode != 0:
@@ -131,7 +132,7 @@ def _graph(cache: Path, listener: Listener) -> bytes:
 def _write(path: Path, data: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
         file.write(data)
-    os.replace(file.name, path)
+    Path(file.name).replace(path)
 
 
 def _sha256(path: Path) -> str:

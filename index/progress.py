@@ -22,4 +22,4 @@ class Listener:
     notice: Callable[[str], None] = _log.warning
     """Takes one line that a person should see, such as why an index is rebuilt."""
     progress: Callable[[str, int, int], None] = _no_progress
-    """Takes a stage's name, how many of its steps are done, and how many there are."""
+    """Takes a stage's name, how many of its steps are done, and how many there are; 0 where nobody knows."""

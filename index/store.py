@@ -102,7 +102,9 @@ class VectorStore:
         with _damage_noticed(self._name):
             self.drop()
             self._collection = self._client.create_collection(
-                self._name, embedding_function=None, configuration=_COLLECTION  # type: ignore[arg-type]
+                self._name,
+                embedding_function=None,
+                configuration=_COLLECTION,  # type: ignore[arg-type]
             )
             store = ChromaVectorStore(chroma_collection=self._collection)
             for first in range(0, len(rows), ROWS_PER_WRITE):
@@ -158,7 +160,7 @@ class VectorStore:
     def close(self) -> None:
         """Lets go of Chroma's files."""
         self._collection = None
-        self._client.close()
+        self._client.close()  # type: ignore[attr-defined]  # on the concrete clients, not on their interface
 
 
 def checksum(vector: Vectors) -> int:
@@ -202,7 +204,8 @@ def _damage_noticed(what: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except (ChromaError, ValueError, KeyError, TypeError, OSError) as error:
+    except (ChromaError, ValueError, KeyError, TypeError, OSError, AttributeError) as error:
+        # AttributeError: Chroma's clean-up stumbles over what its failed start never made.
         raise StoreDamaged(f"{what}: Chroma cannot read or write it ({_first_line(error)})") from error
     except BaseException as error:
         # A panic in Chroma's Rust code arrives as a BaseException of a class that cannot be imported.

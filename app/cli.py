@@ -1,0 +1,172 @@
+"""The `qa` command. Heavy modules are imported inside the commands, so that `qa --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from index.build import Receipt
+    from index.folder import IndexFolder
+    from index.settings import IndexSettings
+    from qa.api import DocumentQA
+    from qa.types import Answer
+
+__all__ = ["main"]
+
+ANSWERED, FAILED, USAGE, NOT_IN_DOCUMENT = 0, 1, 2, 3
+
+_OPTIONS = (
+    click.option("--home", metavar="DIR", help="Folder of the indexes.  [QA_HOME; default: your data folder]"),
+    click.option("--embed-model", metavar="NAME", help="A sentence-transformers model, by hub name or path.  [QA_EMBED_MODEL]"),
+    click.option("--chroma-url", metavar="URL", help="A Chroma server that keeps the vectors.  [QA_CHROMA_URL]"),
+)
+
+
+def _with_index_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_documents = click.option(
+    "--doc", "paths", metavar="PATH", multiple=True, help="Ask this file or folder instead of the library; may be repeated."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="document-qa", prog_name="qa")
+def qa() -> None:
+    """Ask documents questions; every sentence of an answer is a citation that was checked.
+
+    Without --doc you ask the library: the built-in commentary, until you add your own with 'qa index add'.
+
+    Exit codes: 0 answered, 3 not in the document, 2 usage, 1 an error (one line on standard error).
+    """
+
+
+@qa.command()
+@click.argument("question")
+@_documents
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer, with offsets, as JSON.")
+@_with_index_options
+def ask(question: str, paths: tuple[str, ...], as_json: bool, **options: str | None) -> None:
+    """Answer one QUESTION."""
+    from app.terminal import print_answer, print_json
+
+    with _open(paths, options) as bot:
+        answer = bot.ask(question)
+        print_json(answer) if as_json else print_answer(answer)
+    sys.exit(_exit_code(answer))
+
+
+@qa.command()
+@_documents
+@_with_index_options
+def chat(paths: tuple[str, ...], **options: str | None) -> None:
+    """Ask one question after another; follow-ups are understood. An empty line or Ctrl-D ends it."""
+    import importlib.util
+
+    from app.terminal import print_answer, print_documents_asked, prompt
+
+    if importlib.util.find_spec("readline"):
+        import readline  # noqa: F401  (importing it lets people edit what they type)
+
+    with _open(paths, options) as bot:
+        print_documents_asked(bot.documents)
+        talk = bot.conversation()
+        while question := prompt():
+            print_answer(talk.ask(question))
+
+
+@qa.group()
+def index() -> None:
+    """See and change what the library holds."""
+
+
+@index.command("add")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@_with_index_options
+def index_add(paths: tuple[str, ...], **options: str | None) -> None:
+    """Add files, and the text files of folders; a changed file takes the place of its older self."""
+    from index.load import load_paths
+
+    documents = load_paths(paths)
+    _change(options, lambda library: library.add(documents)[1])
+
+
+@index.command("remove")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_with_index_options
+def index_remove(names: tuple[str, ...], **options: str | None) -> None:
+    """Remove documents by id, title or path. The last one gone, the built-in commentary comes back."""
+    _change(options, lambda library: library.remove(names)[1])
+
+
+@index.command("rebuild")
+@_with_index_options
+def index_rebuild(**options: str | None) -> None:
+    """Cut and embed every document again, from its stored text."""
+    _change(options, lambda library: library.rebuild()[1])
+
+
+@index.command("list")
+@_with_index_options
+def index_list(**options: str | None) -> None:
+    """List the documents: id, title, characters, passages and where each came from."""
+    from app.terminal import print_library
+
+    with _open((), options) as bot:
+        print_library(bot.documents, bot.passage_counts)
+
+
+def _settings(options: dict[str, str | None]) -> IndexSettings:
+    from index.settings import IndexSettings
+
+    return IndexSettings.resolve(home=options["home"], embed_model=options["embed_model"], chroma_url=options["chroma_url"])
+
+
+def _open(paths: tuple[str, ...], options: dict[str, str | None]) -> DocumentQA:
+    import qa as api
+    from app.terminal import listening
+
+    with listening() as listener:
+        return api.open(*paths, settings=_settings(options), listener=listener)
+
+
+def _change(options: dict[str, str | None], change: Callable[[IndexFolder], Receipt]) -> None:
+    from app.terminal import listening, print_receipt
+    from qa.api import library
+
+    with listening() as listener:
+        receipt = change(library(_settings(options), listener))
+    print_receipt(receipt)
+
+
+def _exit_code(answer: Answer) -> int:
+    return {"answered": ANSWERED, "not_in_document": NOT_IN_DOCUMENT, "empty_question": USAGE}[answer.status]
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs the command line and ends the process; an error raised on purpose becomes one line."""
+    try:
+        qa.main(args=arguments, prog_name="qa", standalone_mode=True)
+    except BrokenPipeError:
+        # Whoever read our output has gone ('qa ask … | head -1'); Python would complain again at exit.
+        sys.stdout = None
+        sys.exit(FAILED)
+    except Exception as error:
+        if not _is_ours(error):
+            raise
+        click.echo(f"qa: {' '.join(str(error).split())}", err=True)
+        sys.exit(FAILED)
+    sys.exit(ANSWERED)
+
+
+def _is_ours(error: Any) -> bool:
+    from index.errors import QAError
+
+    return isinstance(error, QAError)

@@ -1,0 +1,158 @@
+"""What the command line prints: answers, quotes, progress. Plain text where the output is not a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from index.build import Receipt
+from index.progress import Listener
+from index.types import Document
+from qa.compose import shown
+from qa.types import Answer, Citation
+
+__all__ = ["listening", "print_answer", "print_documents_asked", "print_json", "print_library", "print_receipt", "prompt"]
+
+PATIENCE = 1.0
+"""Seconds of work before a progress bar appears."""
+WIDTH = 100
+
+
+def print_answer(answer: Answer) -> None:
+    """Prints the answer, then what it cites or what came closest."""
+    console = _console()
+    if answer.trace.understood != " ".join(answer.question.split()) and answer.status != "empty_question":
+        _print(console, Text(f"Understood as: {shown(answer.trace.understood)}", style="dim"))
+    for note in answer.trace.notes:
+        _print(console, Text(note, style="yellow"))
+    _print(console, Text(answer.text, style="bold"))
+    if answer.status == "empty_question":
+        return
+    _print(console, Text(f"Confidence that the document answers this: {answer.confidence:.2f} of 1", style="dim"))
+    if answer.citations:
+        console.print()
+        _print_quotes(console, answer.citations, numbered=True)
+    elif answer.nearest:
+        console.print()
+        _print(console, Text("Closest sentences, which are not an answer:", style="dim"))
+        _print_quotes(console, answer.nearest, numbered=False)
+
+
+def print_json(answer: Answer) -> None:
+    """Prints everything the answer holds, its trace included."""
+    fields = dataclasses.asdict(answer) | {"answered": answer.answered}
+    # Escaped to ASCII, any question can be printed on any terminal, and every JSON parser reads the same.
+    click.echo(json.dumps(fields, indent=2))
+
+
+def print_documents_asked(documents: Sequence[Document]) -> None:
+    """Says what a conversation is about."""
+    console = _console()
+    for document in documents:
+        _print(console, Text(shown(document.title), style="bold"))
+    _print(console, Text("Ask away; an empty line ends it.", style="dim"))
+
+
+def print_library(documents: Sequence[Document], passages: Mapping[str, int]) -> None:
+    """Prints a row for each document; tab-separated where the output is not a terminal."""
+    console = _console()
+    rows = [
+        (document.id, shown(document.title), f"{len(document.text):,}", str(passages[document.id]), shown(document.source))
+        for document in documents
+    ]
+    if not console.is_terminal:
+        for row in rows:
+            console.print("\t".join(row), markup=False, highlight=False, soft_wrap=True)
+        return
+    table = Table("id", "title", "characters", "passages", "source", box=None, header_style="dim")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def print_receipt(receipt: Receipt) -> None:
+    """Prints what a change to the library did."""
+    console = _console()
+    for title in receipt.added:
+        _print(console, Text(f"added    {shown(title)}"))
+    for title in receipt.removed:
+        _print(console, Text(f"removed  {shown(title)}"))
+    for title in receipt.reused:
+        _print(console, Text(f"kept     {shown(title)}", style="dim"))
+    counts = (
+        f"passages: {receipt.passages_added} added, {receipt.passages_reused} kept, {receipt.passages_removed} removed; "
+        f"sentences: {receipt.sentences_embedded} embedded, {receipt.sentences_reused} kept"
+    )
+    reason = f"why: {receipt.reason}" if receipt.reason else "nothing to do: the library holds this already"
+    _print(console, Text(counts))
+    _print(console, Text(reason))
+
+
+def prompt() -> str:
+    """Returns the next question; empty when there is none."""
+    try:
+        return input("\n> " if sys.stdin.isatty() else "").strip()
+    except (EOFError, KeyboardInterrupt):
+        return ""
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    """Gives a listener that prints notices on standard error, and a progress bar there once work takes over a second."""
+    console = Console(stderr=True, highlight=False)
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True)
+    tasks: dict[str, tuple[TaskID, float]] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = (bar.add_task(stage, total=total or None, visible=False), time.monotonic())
+        task, started = tasks[stage]
+        late = total == 0 or time.monotonic() - started > PATIENCE
+        bar.update(task, completed=done, visible=late and (done < total or total == 0))
+        if late and console.is_terminal:
+            bar.start()
+
+    def notice(line: str) -> None:
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+
+    try:
+        yield Listener(notice=notice, progress=progress)
+    finally:
+        bar.stop()
+
+
+def _print_quotes(console: Console, citations: Sequence[Citation], *, numbered: bool) -> None:
+    for citation in citations:
+        marker = f"[{citation.number}] " if numbered else "·   "
+        place = " › ".join(shown(part) for part in (citation.title, citation.heading) if part)
+        if citation.heading == citation.title:
+            place = shown(citation.title)
+        if citation.page is not None:
+            place += f", page {citation.page}"
+        quote = Text.assemble((marker, "cyan"), f"“{shown(citation.quote)}”")
+        _print(console, quote)
+        _print(console, Text(place, style="dim"), indent=4)
+
+
+def _print(console: Console, text: Text, *, indent: int = 0) -> None:
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent)) if indent else text)
+    else:
+        console.print(" " * indent + text.plain, markup=False, highlight=False, soft_wrap=True)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    console.width = min(console.width, WIDTH)
+    return console

@@ -1,0 +1,150 @@
+"""The Python API: open documents, ask questions."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from index.build import Receipt
+from index.corpus import Corpus
+from index.embed import Embedder, load_embedder
+from index.errors import LoadError
+from index.folder import IndexFolder, build_in_memory
+from index.load import load_builtin, load_paths, load_text
+from index.progress import Listener
+from index.settings import IndexSettings
+from index.store import StoreDamaged
+from index.types import Document
+from qa.conversation import Conversation
+from qa.engine import Engine
+from qa.reader import SimilarityReader
+from qa.types import Answer, Citation
+
+if TYPE_CHECKING:
+    from llama_index.core.base.base_query_engine import BaseQueryEngine
+    from llama_index.core.chat_engine.types import BaseChatEngine
+    from llama_index.core.retrievers import BaseRetriever
+
+__all__ = ["DocumentQA", "library", "open"]
+
+
+class DocumentQA:
+    """Documents that answer questions. Made by `qa.open()`; usable from several threads, and as a context manager."""
+
+    def __init__(self, reopen: Callable[[], tuple[Corpus, Receipt]]) -> None:
+        self._reopen = reopen
+        self._lock = threading.Lock()
+        self._corpus, self.receipt = reopen()
+        self._engine = Engine(self._corpus, SimilarityReader(self._corpus))
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """The documents that are asked; a citation's offsets index into `document.text`."""
+        return self._corpus.documents
+
+    @property
+    def passage_counts(self) -> dict[str, int]:
+        """How many passages each document has, by document id."""
+        return {document_id: len(layout.passages) for document_id, layout in self._corpus.layouts.items()}
+
+    def ask(self, question: str, history: Sequence[str] = ()) -> Answer:
+        """Answers one question from the documents alone.
+
+        Args:
+            question: In any words.
+            history: The asker's earlier questions, oldest first, in whose light a follow-up is understood.
+        """
+        return self._ask(question, history, ())
+
+    def conversation(self) -> Conversation:
+        """Returns a new conversation, which remembers its own turns and nobody else's."""
+        return Conversation(self._ask)
+
+    def as_retriever(self) -> BaseRetriever:
+        """Returns the passages' retriever as a LlamaIndex retriever."""
+        return self._engine.retriever
+
+    def as_query_engine(self) -> BaseQueryEngine:
+        """Returns a LlamaIndex query engine; a response's `source_nodes` are its citations."""
+        from qa.llama import CitedQueryEngine
+
+        return CitedQueryEngine(self.ask)
+
+    def as_chat_engine(self) -> BaseChatEngine:
+        """Returns a LlamaIndex chat engine with a conversation of its own."""
+        from qa.llama import CitedChatEngine
+
+        return CitedChatEngine(self.conversation, self.ask)
+
+    def close(self) -> None:
+        """Lets go of the index's files."""
+        self._corpus.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(self, question: str, history: Sequence[str], earlier: Sequence[Citation]) -> Answer:
+        engine = self._engine
+        try:
+            return engine.ask(question, history=history, earlier_citations=earlier)
+        except StoreDamaged:
+            # The index was damaged, or replaced by another process, since it was opened.
+            with self._lock:
+                if self._engine is engine:
+                    self._corpus, self.receipt = self._reopen()
+                    self._engine = Engine(self._corpus, SimilarityReader(self._corpus))
+            return self._engine.ask(question, history=history, earlier_citations=earlier)
+
+
+def open(  # the name is the contract: `qa.open()`
+    *paths: str | Path,
+    text: str | None = None,
+    title: str | None = None,
+    settings: IndexSettings | None = None,
+    listener: Listener | None = None,
+) -> DocumentQA:
+    """Opens documents to be asked; they are indexed the first time and opened in place afterwards.
+
+    Args:
+        paths: Files and folders. With none, the library: the built-in commentary until documents are added to it.
+        text: A document as a string, instead of paths; nothing of it is written to disk.
+        title: What citations call the string.
+        settings: Where indexes live and which model embeds; None takes them from the environment.
+        listener: Told of notices and progress; None sends notices to the log named 'qa'.
+
+    Raises:
+        QAError: A document cannot be read, the model cannot be loaded, or the index cannot be opened; one clear line.
+    """
+    if text is not None and paths:
+        raise LoadError("give either paths or text, not both")
+    if title is not None and text is None:
+        raise LoadError("a title goes with text; files have their own")
+    settings = settings or IndexSettings.resolve()
+    listener = listener or Listener()
+    if text is not None:
+        document = load_text(text, title=title)
+        embedder = load_embedder(settings, listener)
+        return DocumentQA(lambda: build_in_memory([document], embedder, listener))
+    documents = load_paths(paths)
+    embedder = load_embedder(settings, listener)
+    if not paths:
+        return DocumentQA(_library(settings, embedder, listener).open)
+    names = "\n".join(sorted(document.source for document in documents))
+    folder = settings.home / f"files-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
+    index = IndexFolder(folder, settings, embedder, listener, load_builtin)
+    return DocumentQA(lambda: index.open_with(documents))
+
+
+def library(settings: IndexSettings, listener: Listener) -> IndexFolder:
+    """Returns the index that `qa.open()` opens when no paths are given, to add to it and remove from it."""
+    return _library(settings, load_embedder(settings, listener), listener)
+
+
+def _library(settings: IndexSettings, embedder: Embedder, listener: Listener) -> IndexFolder:
+    return IndexFolder(settings.home / "library", settings, embedder, listener, load_builtin)
