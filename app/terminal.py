@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import click
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -140,16 +139,22 @@ def _print_quotes(console: Console, citations: Sequence[Citation], *, numbered: 
             place = shown(citation.title)
         if citation.page is not None:
             place += f", page {citation.page}"
-        quote = Text.assemble((marker, "cyan"), f"“{shown(citation.quote)}”")
-        _print(console, quote)
-        _print(console, Text(place, style="dim"), indent=4)
+        quote = f"“{shown(citation.quote)}”"
+        if console.is_terminal:
+            row = Table.grid()
+            row.add_row(Text(marker, style="cyan"), Text(quote))
+            row.add_row("", Text(place, style="dim"))
+            console.print(row)
+        else:
+            _print(console, Text(marker + quote))
+            _print(console, Text(" " * len(marker) + place))
 
 
-def _print(console: Console, text: Text, *, indent: int = 0) -> None:
+def _print(console: Console, text: Text) -> None:
     if console.is_terminal:
-        console.print(Padding(text, (0, 0, 0, indent)) if indent else text)
+        console.print(text)
     else:
-        console.print(" " * indent + text.plain, markup=False, highlight=False, soft_wrap=True)
+        console.print(text.plain, markup=False, highlight=False, soft_wrap=True)
 
 
 def _console() -> Console:

@@ -155,9 +155,7 @@ def _fit(numbers: Calibration, asked: Sequence[Asked]) -> Calibration:
     return replace(numbers, evidence_threshold=evidence)
 
 
-def _platt(
-    values: Similarities, labels: Sequence[bool], weights: Sequence[float] | None = None
-) -> tuple[float, float]:
+def _platt(values: Similarities, labels: Sequence[bool], weights: Sequence[float] | None = None) -> tuple[float, float]:
     model = LogisticRegression(C=1e4).fit(values[:, None], labels, sample_weight=weights)
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,8 @@ class Corpus:
         self._first_passage = {
             document.id: [passage.first_sentence for passage in layouts[document.id].passages] for document in documents
         }
+        # Whoever retrieves and whoever reads ask for the same question's vector, one after the other.
+        self.encode_question = lru_cache(maxsize=1)(embedder.encode_question)
         self._vectors = self._read_all() if total <= KEPT_IN_MEMORY else None
 
     def document(self, document_id: str) -> Document:

@@ -30,7 +30,7 @@ _LINE_ENDS = re.compile("\r\n|[\r\x85\u2028\u2029]")
 
 def normalise(text: str) -> str:
     """Returns the text with uniform line ends, no byte order mark, in NFC; nothing that can be seen is lost."""
-    return unicodedata.normalize("NFC", _LINE_ENDS.sub("\n", text.removeprefix("\ufeff")))
+    return unicodedata.normalize("NFC", _LINE_ENDS.sub("\n", text.lstrip("\ufeff")))
 
 
 def load_text(text: str, *, title: str | None = None, source: str = "text") -> Document:

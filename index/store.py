@@ -134,7 +134,10 @@ class VectorStore:
         found: dict[str, Any] = {}
         with _damage_noticed(self._name):
             for first in range(0, len(ids), ROWS_PER_READ):
-                answer = self._collection.get(ids=list(ids[first : first + ROWS_PER_READ]), include=["embeddings"])
+                # Only the vectors are wanted; the rest is read because a search reads it, so that damage to it shows here.
+                answer = self._collection.get(
+                    ids=list(ids[first : first + ROWS_PER_READ]), include=["embeddings", "metadatas", "documents"]
+                )
                 embeddings = answer["embeddings"]
                 assert embeddings is not None  # they were asked for
                 found.update(zip(answer["ids"], embeddings, strict=True))

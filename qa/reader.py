@@ -115,7 +115,7 @@ class SimilarityReader:
     def similarity(self, question: str, sentences: tuple[Sentence, ...]) -> Scores:
         """Returns each sentence's combined similarity with the question, about -1..2; higher is better."""
         corpus = self._corpus
-        vector = corpus.embedder.encode_question(question)
+        vector = corpus.encode_question(question)
         dense = (corpus.vectors(sentences) @ vector).astype(np.float64)
         before = dense.copy()
         for position in range(1, len(sentences)):

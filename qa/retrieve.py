@@ -58,7 +58,7 @@ class HybridRetriever(BaseRetriever):
         """Returns the passages to read, best first."""
         corpus = self._corpus
         lexical = self._bm25.scores(question)
-        vector = corpus.embedder.encode_question(question)
+        vector = corpus.encode_question(question)
         whole = corpus.sentence_count <= READ_WHOLE
         if whole:
             candidates: Sequence[Passage] = corpus.passages

@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make ask Q="…"` and `make test` set up what is missing by themselves.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+export Q
+
+.PHONY: ask test check lint lock bench calibrate picture clean
+
+ask: $(READY)
+	@test -n "$$Q" || { echo 'usage: make ask Q="your question"' >&2; exit 2; }
+	@$(VENV)/bin/qa ask "$$Q" || [ $$? -eq 3 ] # 3: not in the document, which is an answer too
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest
+
+check: lint test
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(READY)
+	$(VENV)/bin/python -m evals.bench
+
+calibrate: $(READY)
+	$(VENV)/bin/python -m evals.calibrate
+
+picture: $(READY)
+	$(VENV)/bin/python docs/picture.py
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (once; a few minutes, mostly downloads)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --requirement requirements.lock
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# Resolves pyproject.toml's ranges anew and pins the whole tree.
+lock:
+	$(PYTHON) -m venv --clear .lock-venv
+	.lock-venv/bin/python -m pip install --disable-pip-version-check torch==2.13.0 --editable '.[dev]'
+	{ echo '# The whole tree, pinned by `make lock`. torch has no local version here, so that pip takes the CPU build where one is at hand.'; \
+	  .lock-venv/bin/python -m pip freeze --disable-pip-version-check --exclude-editable --exclude document-qa \
+	    | sed 's/^\(torch==[0-9.]*\)+.*/\1/'; } > requirements.lock
+	rm -rf .lock-venv
+
+clean:
+	rm -rf $(VENV) .lock-venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
