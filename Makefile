@@ -43,7 +43,7 @@ lock:
 	$(PYTHON) -m venv --clear .lock-venv
 	.lock-venv/bin/python -m pip install --disable-pip-version-check torch==2.13.0 --editable '.[dev]'
 	{ echo '# The whole tree, pinned by `make lock`. torch has no local version here, so that pip takes the CPU build where one is at hand.'; \
-	  .lock-venv/bin/python -m pip freeze --disable-pip-version-check --exclude-editable --exclude document-qa \
+	  .lock-venv/bin/python -m pip freeze --disable-pip-version-check --all --exclude pip --exclude-editable \
 	    | sed 's/^\(torch==[0-9.]*\)+.*/\1/'; } > requirements.lock
 	rm -rf .lock-venv
 

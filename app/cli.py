@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from app.lines import OneLine, one_line
 
 if TYPE_CHECKING:
     from index.build import Receipt
@@ -152,6 +156,14 @@ def _exit_code(answer: Answer) -> int:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and ends the process; an error raised on purpose becomes one line."""
+    log = logging.StreamHandler()
+    log.setLevel(logging.WARNING)  # some libraries log whatever they do
+    log.setFormatter(OneLine())
+    logging.basicConfig(handlers=[log])
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            # A character that the terminal lacks, or a byte that is none, becomes '?' and does not end the command.
+            stream.reconfigure(errors="replace")
     try:
         qa.main(args=arguments, prog_name="qa", standalone_mode=True)
     except BrokenPipeError:
@@ -161,7 +173,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if not _is_ours(error):
             raise
-        click.echo(f"qa: {' '.join(str(error).split())}", err=True)
+        click.echo(f"qa: {one_line(str(error))}", err=True)
         sys.exit(FAILED)
     sys.exit(ANSWERED)
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from app.lines import one_line
 from index.build import Receipt
 from index.progress import Listener
 from index.types import Document
@@ -31,7 +32,7 @@ WIDTH = 100
 def print_answer(answer: Answer) -> None:
     """Prints the answer, then what it cites or what came closest."""
     console = _console()
-    if answer.trace.understood != " ".join(answer.question.split()) and answer.status != "empty_question":
+    if answer.trace.follow_up:
         _print(console, Text(f"Understood as: {shown(answer.trace.understood)}", style="dim"))
     for note in answer.trace.notes:
         _print(console, Text(note, style="yellow"))
@@ -120,15 +121,16 @@ def listening() -> Iterator[Listener]:
         late = total == 0 or time.monotonic() - started > PATIENCE
         bar.update(task, completed=done, visible=late and (done < total or total == 0))
         if late and console.is_terminal:
-            bar.start()
+            bar.start()  # once started it stays so
 
     def notice(line: str) -> None:
-        console.print(Text(line, style="yellow"), soft_wrap=True)
+        console.print(Text(one_line(line), style="yellow"), soft_wrap=True)
 
     try:
         yield Listener(notice=notice, progress=progress)
     finally:
-        bar.stop()
+        if bar.live.is_started:  # one that never was would still print an empty line
+            bar.stop()
 
 
 def _print_quotes(console: Console, citations: Sequence[Citation], *, numbered: bool) -> None:
@@ -158,6 +160,7 @@ def _print(console: Console, text: Text) -> None:
 
 
 def _console() -> Console:
-    console = Console(highlight=False)
+    # Without emoji=False, rich puts a picture in place of a document's ':warning:'.
+    console = Console(highlight=False, emoji=False)
     console.width = min(console.width, WIDTH)
     return console

@@ -7,12 +7,14 @@ heading. Offsets are carried from the sentences, never searched for.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.node_parser import NodeParser
 from llama_index.core.schema import BaseNode, MetadataMode, NodeRelationship, TextNode
+from llama_index.core.schema import Document as LlamaDocument
 from pydantic import Field
 
 from index.sentences import Outline, outline
@@ -67,6 +69,15 @@ class PassageParser(NodeParser):
             ]
         return parsed
 
+    def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, LlamaDocument]) -> list[BaseNode]:
+        """Keeps the offsets: LlamaIndex would search for each text, and find an earlier one that reads the same."""
+        spans = [(node.start_char_idx, node.end_char_idx) for node in nodes if isinstance(node, TextNode)]
+        nodes = super()._postprocess_parsed_nodes(nodes, parent_doc_map)
+        for node, span in zip(nodes, spans, strict=True):
+            assert isinstance(node, TextNode)  # _parse_nodes makes no others
+            node.start_char_idx, node.end_char_idx = span
+        return nodes
+
 
 def pack(document: Document, cut: Outline, token_counts: Sequence[int], max_tokens: int) -> list[Passage]:
     """Packs sentences into passages.
@@ -78,15 +89,22 @@ def pack(document: Document, cut: Outline, token_counts: Sequence[int], max_toke
         max_tokens: The most tokens a passage may have.
     """
     sentences = cut.sentences
+    sections = [cut.section(sentence) for sentence in sentences]
+
+    def goes_on(last: int, tokens: int) -> bool:
+        """Says whether a passage of so many tokens that ends with `last` may take the sentence after it."""
+        return (
+            last + 1 < len(sentences)
+            and tokens + token_counts[last + 1] <= max_tokens
+            and sections[last + 1] == sections[last]
+            and not _inside_word(document.text, sentences[last].end, sentences[last + 1].start)
+        )
+
     passages: list[Passage] = []
     first = 0
     while first < len(sentences):
         last, tokens = first, token_counts[first]
-        while (
-            last + 1 < len(sentences)
-            and tokens + token_counts[last + 1] <= max_tokens
-            and cut.section(sentences[last + 1]) == cut.section(sentences[first])
-        ):
+        while goes_on(last, tokens):
             last += 1
             tokens += token_counts[last]
         start, end = sentences[first].start, sentences[last].end
@@ -103,11 +121,10 @@ def pack(document: Document, cut: Outline, token_counts: Sequence[int], max_toke
                 page=None,
             )
         )
-        shares = (
-            last > first
-            and last + 1 < len(sentences)
-            and cut.section(sentences[last + 1]) == cut.section(sentences[last])
-            and token_counts[last] + token_counts[last + 1] <= max_tokens
-        )
-        first = last if shares else last + 1
+        first = last if last > first and goes_on(last, token_counts[last]) else last + 1
     return passages
+
+
+def _inside_word(text: str, end: int, start: int) -> bool:
+    """Says whether a sentence was cut inside a word: joined again, its parts may have more tokens than they have alone."""
+    return start == end and not any(unicodedata.category(character).startswith("P") for character in text[end - 1 : end + 1])

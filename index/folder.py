@@ -12,7 +12,7 @@ import hashlib
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,7 @@ class IndexFolder:
         self._listener = listener
         self._initial = initial
         self._texts = TextFiles(folder)
+        self._given: dict[str, Document] = {}
 
     def open(self) -> tuple[Corpus, Receipt]:
         """Opens what the index holds; from memory, with a notice, where its folder cannot be written.
@@ -83,6 +84,7 @@ class IndexFolder:
 
         From memory, with a notice, where its folder cannot be written.
         """
+        self._given = {document.id: document for document in documents}
         opened, _ = self._open_in_place()
         if opened is not None and list(opened.corpus.documents) == list(documents):
             return opened.corpus, Receipt(reason="")
@@ -96,12 +98,12 @@ class IndexFolder:
     def add(self, documents: Sequence[Document]) -> tuple[Corpus, Receipt]:
         """Adds documents; one from the same source as an older one takes its place."""
         sources = {document.source for document in documents}
-        ids = {document.id for document in documents}
+        new = {document.id: document for document in documents}
 
         def added(held: list[Document]) -> list[Document]:
-            kept = [document for document in held if document.source not in sources and document.id not in ids]
             # An unchanged document keeps its place, a changed one goes to the end.
-            return kept + list(documents)
+            kept = [new.get(old.id, old) for old in held if old.id in new or old.source not in sources]
+            return kept + [document for document in documents if document not in kept]
 
         return self._rewrite(added)
 
@@ -172,7 +174,7 @@ class IndexFolder:
                 return None, f"{folder / name}: cannot be read ({error.strerror})"
             if found != digest:
                 return None, f"{folder / name}: is damaged"
-        documents = [self._texts.read(document_id, self._listener) for document_id in manifest.documents]
+        documents = [self._text(document_id) for document_id in manifest.documents]
         layouts, checksums = load_layouts(folder / LAYOUTS, documents)
         try:
             store = self._store(manifest.build)
@@ -185,7 +187,18 @@ class IndexFolder:
         """Returns the documents of an index that cannot be opened in place."""
         manifest = Manifest.read(self._folder)
         ids = manifest.documents if manifest is not None else sorted(self._texts.ids())
-        return [self._texts.read(document_id, self._listener) for document_id in ids]
+        return [self._text(document_id) for document_id in ids]
+
+    def _text(self, document_id: str) -> Document:
+        """Returns a stored document; where both copies are damaged, from whoever opens the index with it, or the package."""
+        try:
+            return self._texts.read(document_id, self._listener)
+        except StoreError:
+            document = self._given.get(document_id) or self._initial()
+            if document.id != document_id:
+                raise
+            self._texts.write(document)
+            return document
 
     def _swap_in(self, documents: Sequence[Document], reason: str, before: Corpus | None) -> tuple[Corpus, Receipt]:
         for document in documents:
@@ -217,16 +230,21 @@ class IndexFolder:
         return corpus, made.receipt
 
     def _sweep(self, manifest: Manifest) -> None:
-        """Deletes what the current build does not need: older and unfinished builds, texts of removed documents."""
+        """Deletes what the current build does not need: older and unfinished builds, texts of removed documents.
+
+        What cannot be deleted now, because a reader has it open for one, is left to the next writer.
+        """
         for folder in (self._folder / "builds").iterdir():
             if folder.name != manifest.build:
                 if self._settings.chroma_url is not None:
-                    store = self._store(folder.name)
-                    store.drop()
-                    store.close()
+                    with suppress(StoreDamaged):
+                        store = self._store(folder.name)
+                        store.drop()
+                        store.close()
                 shutil.rmtree(folder, ignore_errors=True)
-        for document_id in self._texts.ids() - set(manifest.documents):
-            self._texts.remove(document_id)
+        with suppress(OSError):
+            for document_id in self._texts.ids() - set(manifest.documents):
+                self._texts.remove(document_id)
 
     def _build_folder(self, name: str) -> Path:
         return self._folder / "builds" / name

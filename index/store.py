@@ -67,6 +67,7 @@ class VectorStore:
 
     _client: ClientAPI
     _name: str
+    _temporary: bool = False
     _collection: Collection | None = field(default=None)
 
     @classmethod
@@ -95,7 +96,7 @@ class VectorStore:
     @classmethod
     def memory(cls, name: str) -> VectorStore:
         """Makes a store that lives no longer than the process."""
-        return cls(chromadb.EphemeralClient(settings=_settings()), name)
+        return cls(chromadb.EphemeralClient(settings=_settings()), name, _temporary=True)
 
     def write(self, rows: Sequence[Row], vectors: Vectors, listener: Listener) -> None:
         """Writes everything into a new collection; an unfinished one of the same name is dropped first."""
@@ -161,7 +162,9 @@ class VectorStore:
         self._collection = None
 
     def close(self) -> None:
-        """Lets go of Chroma's files."""
+        """Lets go of Chroma's files; what is in memory is gone."""
+        if self._temporary:
+            self.drop()
         self._collection = None
         self._client.close()  # type: ignore[attr-defined]  # on the concrete clients, not on their interface
 

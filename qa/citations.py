@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 
 from index.types import Document
-from qa.compose import shown
+from qa.compose import EMPTY, not_in_document, shown
 from qa.errors import CitationError
 from qa.types import Answer, Citation
 
 __all__ = ["check"]
 
 _MARKER = re.compile(r"\[(\d+)\]")
+_SAID_INSTEAD = frozenset({EMPTY, not_in_document(1), not_in_document(2)})
+"""All that the text of an answer without citations may say."""
 
 
 def check(answer: Answer, documents: Mapping[str, Document]) -> Answer:
@@ -20,7 +22,8 @@ def check(answer: Answer, documents: Mapping[str, Document]) -> Answer:
 
     Each quote, the nearest ones too, is the exact slice of its document and is not blank; the citations are numbered
     1, 2, … in order of appearance; the text is nothing but their sentences, each followed by its marker; an answer that
-    is not 'answered' cites nothing; the confidence is a probability.
+    is not 'answered' cites nothing and says no more than that; only 'not in the document' has nearest sentences; the
+    confidence is a probability.
 
     Raises:
         CitationError: It does not; the message names what is wrong.
@@ -32,10 +35,14 @@ def check(answer: Answer, documents: Mapping[str, Document]) -> Answer:
     numbers = [citation.number for citation in answer.citations]
     if numbers != list(range(1, len(numbers) + 1)):
         raise CitationError(f"citations are numbered {numbers}")
+    if answer.nearest and answer.status != "not_in_document":
+        raise CitationError(f"status {answer.status!r} with {len(answer.nearest)} nearest sentences")
     if answer.answered:
         expected = " ".join(f"{shown(citation.quote)} [{citation.number}]" for citation in answer.citations)
         if answer.text != expected:
             raise CitationError("the text is not the cited sentences with their markers")
+    elif answer.text not in _SAID_INSTEAD:
+        raise CitationError("the text says something that is not cited")
     markers = [int(marker) for marker in _MARKER.findall(answer.text)]
     if markers != numbers:
         raise CitationError(f"markers {markers} for citations {numbers}")

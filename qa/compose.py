@@ -21,14 +21,14 @@ EMPTY = "Please ask a question."
 # Nouns as Conceptual Shells, 2000).
 _SHELL_NOUN = (
     "move|plan|idea|decision|measure|change|step|proposal|approach|policy|announcement|agreement|deal|arrangement|result|"
-    "outcome|effect|reason|explanation|problem|issue|question|answer|fact|claim|argument|point|point|view|same|latter|"
+    "outcome|effect|reason|explanation|problem|issue|question|answer|fact|claim|argument|point|view|same|latter|"
     "former|rest|other|others|two|three|second|third|alternative|exception|difference|figure|figures|number|numbers"
 )
 _OPENER = r"[\"“‘'(\[]*(?:(?:but|and|so|yet|still|then|however|nor|or|also|even|perhaps|indeed)\b,?\s+)?"
 _LEANS = re.compile(
     rf"{_OPENER}(?:"
     r"(?:it|its|he|she|they|his|her|hers|their|theirs|them)\b"
-    r"|(?:this|these|that|those|such)\b(?!\s+(?:year|month|week|morning|who|which|being|said)\b)"
+    r"|(?:this|these|that|those|such)\b(?!\s+(?:year|month|week|morning|days|who|which|being|said)\b)"
     rf"|the\s+(?:{_SHELL_NOUN})\b(?!\s+(?:of|that|for|to|between|on|in|from|with|by)\b)"
     r")",
     re.IGNORECASE,
@@ -41,7 +41,7 @@ _EXPLETIVE = re.compile(
     re.IGNORECASE,
 )
 _MARKER_LIKE = re.compile(r"\[(\d+)\]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def leans(text: str) -> bool:
@@ -62,7 +62,8 @@ def select(reading: Reading, corpus: Corpus, thresholds: Mapping[str, float]) ->
         before = corpus.previous(sentence)
         if before is not None and leans(corpus.text(sentence)):
             chosen.add(before)
-    return [sentence for sentence in reading.sentences if sentence in chosen] + _unread(chosen, reading)
+    order = {document.id: position for position, document in enumerate(corpus.documents)}
+    return sorted(chosen, key=lambda sentence: (order[sentence.document_id], sentence.ordinal))
 
 
 def nearest(reading: Reading) -> list[Sentence]:
@@ -109,8 +110,3 @@ def shown(quote: str) -> str:
 def not_in_document(documents: int) -> str:
     """Returns what is said when nothing answers."""
     return "The document does not answer this." if documents == 1 else "The documents do not answer this."
-
-
-def _unread(chosen: set[Sentence], reading: Reading) -> list[Sentence]:
-    """Returns what was brought along from outside the passages that were read."""
-    return sorted(chosen - set(reading.sentences), key=lambda sentence: (sentence.document_id, sentence.ordinal))

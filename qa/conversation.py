@@ -37,22 +37,28 @@ _SELF_CONTAINED_USE = re.compile(
     r"this\s+(?:text|document|article|commentary|report|memo|piece|paper|page)|both\s+(?=\w+\s+and\b)|at\s+the\s+same\s+time)\b",
     re.IGNORECASE,
 )
+# 'What is denuclearization?' asks for the word it names; 'What is the reason?' does not.
+_DEFINITION = re.compile(r"\W*what\s+(?:is|are|was|were|does)\s+(?!the\b)", re.IGNORECASE)
 
 
 def is_follow_up(question: str) -> bool:
     """Says whether a question cannot be understood alone.
 
     It opens like a continuation ('And …', 'What about …'), has a pronoun that nothing in it explains, or has next to no
-    content of its own ('When exactly?').
+    content of its own ('When exactly?', 'Which countries?').
     """
     if _OPENS_LIKE_FOLLOW_UP.match(question):
         return True
     content = _content_words(question)
-    if len(content) <= 1:
+    if not content:
         return True
-    for pronoun in _PRONOUN.finditer(_SELF_CONTAINED_USE.sub(" ", question)):
+    if len(content) == 1:
+        named = content[0][0].isupper() and len(_WORD.findall(question)) > 2  # 'Who is Abe?', but not 'Why Abe?'
+        return not named and _DEFINITION.match(question) is None
+    pointing = _SELF_CONTAINED_USE.sub(" ", question)
+    for pronoun in _PRONOUN.finditer(pointing):
         # A name before the pronoun explains it ('Why did Abe change his course?').
-        before = question[: pronoun.start()]
+        before = pointing[: pronoun.start()]
         if not any(word[0].isupper() or word.isdigit() for word in _content_words(before)):
             return True
     return False

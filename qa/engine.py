@@ -80,6 +80,7 @@ class Engine:
         scored = sorted(map(ScoredSentence, reading.sentences, reading.scores), key=lambda sentence: -sentence.score)
         trace = Trace(
             understood=understood,
+            follow_up=understood != asked,
             passages=tuple(retrieved),
             sentences=tuple(scored),
             thresholds=dict(self.reader.thresholds),

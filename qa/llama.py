@@ -42,16 +42,19 @@ class CitedChatEngine(BaseChatEngine):
     def __init__(self, conversation: Callable[[], Conversation], ask: Callable[[str, list[str]], Answer]) -> None:
         self._start = conversation
         self._ask = ask
-        self._conversation = conversation()
+        self._conversation: Conversation | None = conversation()
+        """None once a history was passed in, which is then all that follow-ups go by."""
         self._history: list[ChatMessage] = []
 
     def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
         """Answers a message."""
-        if chat_history is None:
+        if chat_history is not None:
+            self._conversation = None
+            self._history = list(chat_history)
+        if self._conversation is not None:
             answer = self._conversation.ask(message)
         else:
-            self._history = list(chat_history)
-            asked = [past.content or "" for past in chat_history if past.role == MessageRole.USER]
+            asked = [past.content or "" for past in self._history if past.role == MessageRole.USER]
             answer = self._ask(message, asked)
         self._history += [
             ChatMessage(role=MessageRole.USER, content=message),

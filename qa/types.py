@@ -48,6 +48,8 @@ class Trace:
 
     understood: str
     """The question as it was understood: as asked, or a follow-up together with what it refers to."""
+    follow_up: bool = False
+    """Whether it was understood in the light of an earlier question."""
     passages: tuple[RetrievedPassage, ...] = ()
     """What was read, best first."""
     sentences: tuple[ScoredSentence, ...] = ()
