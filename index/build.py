@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +12,10 @@ from index.chunk import Layout, PassageParser
 from index.corpus import Corpus, rows_of
 from index.embed import Embedder
 from index.progress import Listener
-from index.sentences import Heading, Outline
 from index.store import VectorStore, checksum
-from index.types import Document, Passage, Sentence
+from index.types import Document
 
-__all__ = ["Build", "Receipt", "build", "dump_layouts", "load_layouts"]
+__all__ = ["Build", "Receipt", "build"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,52 +105,3 @@ def _vectors(
     if missing:
         known.update(zip(missing, embedder.encode(missing, listener), strict=True))
     return np.array([known[text] for text in texts], dtype=np.float32), len(missing)
-
-
-def dump_layouts(path: Path, layouts: Mapping[str, Layout], checksums: Sequence[int]) -> None:
-    """Writes where sentences and passages stand, and the vectors' checksums.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    content: dict[str, Any] = {"checksums": list(checksums), "documents": {}}
-    for document_id, layout in layouts.items():
-        content["documents"][document_id] = {
-            "headings": [[heading.start, heading.end, heading.text] for heading in layout.outline.headings],
-            "sentences": [[s.start, s.end, s.paragraph, s.heading] for s in layout.outline.sentences],
-            "passages": [[p.first_sentence, p.last_sentence, p.page] for p in layout.passages],
-        }
-    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
-
-def load_layouts(path: Path, documents: Sequence[Document]) -> tuple[dict[str, Layout], list[int]]:
-    """Reads what `dump_layouts` wrote; the caller has checked the file's checksum.
-
-    Raises:
-        OSError: The file cannot be read.
-        KeyError: A document is not in it.
-    """
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return {document.id: _layout(document, content["documents"][document.id]) for document in documents}, content["checksums"]
-
-
-def _layout(document: Document, stored: dict[str, Any]) -> Layout:
-    sentences = tuple(Sentence(document.id, ordinal, *fields) for ordinal, fields in enumerate(stored["sentences"]))
-    headings = tuple(Heading(*fields) for fields in stored["headings"])
-    passages = []
-    for first, last, page in stored["passages"]:
-        start, end = sentences[first].start, sentences[last].end
-        passages.append(
-            Passage(
-                id=f"{document.id}:{first}-{last}",
-                document_id=document.id,
-                start=start,
-                end=end,
-                text=document.text[start:end],
-                first_sentence=first,
-                last_sentence=last,
-                heading=sentences[first].heading,
-                page=page,
-            )
-        )
-    return Layout(Outline(headings, sentences), tuple(passages))

@@ -18,9 +18,9 @@ from llama_index.core.schema import Document as LlamaDocument
 from pydantic import Field
 
 from index.sentences import Outline, outline
-from index.types import Document, Passage
+from index.types import Document, Passage, Sentence
 
-__all__ = ["VERSION", "Layout", "PassageParser", "pack"]
+__all__ = ["VERSION", "Layout", "PassageParser", "pack", "passage_of"]
 
 VERSION = "1"
 """Part of an index's fingerprint: raise it when the same sentences may be packed differently."""
@@ -107,22 +107,25 @@ def pack(document: Document, cut: Outline, token_counts: Sequence[int], max_toke
         while goes_on(last, tokens):
             last += 1
             tokens += token_counts[last]
-        start, end = sentences[first].start, sentences[last].end
-        passages.append(
-            Passage(
-                id=f"{document.id}:{first}-{last}",
-                document_id=document.id,
-                start=start,
-                end=end,
-                text=document.text[start:end],
-                first_sentence=first,
-                last_sentence=last,
-                heading=sentences[first].heading,
-                page=None,
-            )
-        )
+        passages.append(passage_of(document, sentences, first, last))
         first = last if last > first and goes_on(last, token_counts[last]) else last + 1
     return passages
+
+
+def passage_of(document: Document, sentences: Sequence[Sentence], first: int, last: int, page: int | None = None) -> Passage:
+    """Returns the passage from one of a document's sentences to another, both included."""
+    start, end = sentences[first].start, sentences[last].end
+    return Passage(
+        id=f"{document.id}:{first}-{last}",
+        document_id=document.id,
+        start=start,
+        end=end,
+        text=document.text[start:end],
+        first_sentence=first,
+        last_sentence=last,
+        heading=sentences[first].heading,
+        page=page,
+    )
 
 
 def _inside_word(text: str, end: int, start: int) -> bool:

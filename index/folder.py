@@ -18,10 +18,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from index.build import Receipt, build, dump_layouts, load_layouts
+from index.build import Receipt, build
 from index.corpus import Corpus
 from index.embed import Embedder
 from index.errors import StoreError, StoreUnwritable
+from index.layouts import dump_layouts, load_layouts
 from index.manifest import Manifest, makers
 from index.progress import Listener
 from index.settings import IndexSettings
