@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+# A question is handed on as it is: neither make nor the shell reads a $ in it.
+override Q := $(value Q)
 export Q
 
 .PHONY: ask test check lint lock bench calibrate picture clean

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from app.lines import OneLine, one_line
+from index.errors import QAError
 
 if TYPE_CHECKING:
-    from index.build import Receipt
     from index.folder import IndexFolder
+    from index.progress import Listener
+    from index.receipt import Receipt
     from index.settings import IndexSettings
     from qa.api import DocumentQA
     from qa.types import Answer
@@ -61,7 +64,7 @@ def ask(question: str, paths: tuple[str, ...], as_json: bool, **options: str | N
     """Answer one QUESTION."""
     from app.terminal import print_answer, print_json
 
-    with _open(paths, options) as bot:
+    with _opened(paths, options) as bot:
         answer = bot.ask(question)
         print_json(answer) if as_json else print_answer(answer)
     sys.exit(_exit_code(answer))
@@ -79,7 +82,7 @@ def chat(paths: tuple[str, ...], **options: str | None) -> None:
     if importlib.util.find_spec("readline"):
         import readline  # noqa: F401  (importing it lets people edit what they type)
 
-    with _open(paths, options) as bot:
+    with _opened(paths, options) as bot:
         print_documents_asked(bot.documents)
         talk = bot.conversation()
         while question := prompt():
@@ -98,8 +101,7 @@ def index_add(paths: tuple[str, ...], **options: str | None) -> None:
     """Add files, and the text files of folders; a changed file takes the place of its older self."""
     from index.load import load_paths
 
-    documents = load_paths(paths)
-    _change(options, lambda library: library.add(documents)[1])
+    _change(options, lambda library, listener: library.add(load_paths(paths, listener))[1])
 
 
 @index.command("remove")
@@ -107,14 +109,14 @@ def index_add(paths: tuple[str, ...], **options: str | None) -> None:
 @_with_index_options
 def index_remove(names: tuple[str, ...], **options: str | None) -> None:
     """Remove documents by id, title or path. The last one gone, the built-in commentary comes back."""
-    _change(options, lambda library: library.remove(names)[1])
+    _change(options, lambda library, _: library.remove(names)[1])
 
 
 @index.command("rebuild")
 @_with_index_options
 def index_rebuild(**options: str | None) -> None:
     """Cut and embed every document again, from its stored text."""
-    _change(options, lambda library: library.rebuild()[1])
+    _change(options, lambda library, _: library.rebuild()[1])
 
 
 @index.command("list")
@@ -123,7 +125,7 @@ def index_list(**options: str | None) -> None:
     """List the documents: id, title, characters, passages and where each came from."""
     from app.terminal import print_library
 
-    with _open((), options) as bot:
+    with _opened((), options) as bot:
         print_library(bot.documents, bot.passage_counts)
 
 
@@ -133,20 +135,21 @@ def _settings(options: dict[str, str | None]) -> IndexSettings:
     return IndexSettings.resolve(home=options["home"], embed_model=options["embed_model"], chroma_url=options["chroma_url"])
 
 
-def _open(paths: tuple[str, ...], options: dict[str, str | None]) -> DocumentQA:
+@contextmanager
+def _opened(paths: tuple[str, ...], options: dict[str, str | None]) -> Iterator[DocumentQA]:
     import qa as api
     from app.terminal import listening
 
-    with listening() as listener:
-        return api.open(*paths, settings=_settings(options), listener=listener)
+    with listening() as listener, api.open(*paths, settings=_settings(options), listener=listener) as bot:
+        yield bot
 
 
-def _change(options: dict[str, str | None], change: Callable[[IndexFolder], Receipt]) -> None:
+def _change(options: dict[str, str | None], change: Callable[[IndexFolder, Listener], Receipt]) -> None:
     from app.terminal import listening, print_receipt
-    from qa.api import library
+    from qa.api import open_library
 
     with listening() as listener:
-        receipt = change(library(_settings(options), listener))
+        receipt = change(open_library(_settings(options), listener), listener)
     print_receipt(receipt)
 
 
@@ -166,19 +169,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")
     try:
         qa.main(args=arguments, prog_name="qa", standalone_mode=True)
-    except BrokenPipeError:
-        # Whoever read our output has gone ('qa ask … | head -1'); Python would complain again at exit.
-        sys.stdout = None
-        sys.exit(FAILED)
-    except Exception as error:
-        if not _is_ours(error):
-            raise
+    except QAError as error:
         click.echo(f"qa: {one_line(str(error))}", err=True)
         sys.exit(FAILED)
     sys.exit(ANSWERED)
-
-
-def _is_ours(error: Any) -> bool:
-    from index.errors import QAError
-
-    return isinstance(error, QAError)

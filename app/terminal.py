@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from app.lines import one_line
-from index.build import Receipt
 from index.progress import Listener
+from index.receipt import Receipt
 from index.types import Document
 from qa.compose import shown
 from qa.types import Answer, Citation
@@ -73,7 +73,7 @@ def print_library(documents: Sequence[Document], passages: Mapping[str, int]) ->
     ]
     if not console.is_terminal:
         for row in rows:
-            console.print("\t".join(row), markup=False, highlight=False, soft_wrap=True)
+            click.echo("\t".join(row))  # rich would turn tabs into spaces
         return
     table = Table("id", "title", "characters", "passages", "source", box=None, header_style="dim")
     for row in rows:
@@ -119,9 +119,12 @@ def listening() -> Iterator[Listener]:
             tasks[stage] = (bar.add_task(stage, total=total or None, visible=False), time.monotonic())
         task, started = tasks[stage]
         late = total == 0 or time.monotonic() - started > PATIENCE
-        bar.update(task, completed=done, visible=late and (done < total or total == 0))
+        finished = 0 < total <= done
+        bar.update(task, completed=done, visible=late and not finished)
+        if finished:
+            bar.remove_task(tasks.pop(stage)[0])
         if late and console.is_terminal:
-            bar.start()  # once started it stays so
+            bar.start() if tasks else bar.stop()
 
     def notice(line: str) -> None:
         console.print(Text(one_line(line), style="yellow"), soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ def main() -> None:
     console = Console(record=True, force_terminal=True, width=100, highlight=False)
     terminal._console = lambda: console
     console.print(f"[green]$[/] qa ask {QUESTION!r}")
-    with qa.open() as bot:
+    with tempfile.TemporaryDirectory() as home, qa.open(settings=qa.IndexSettings.resolve(home=home)) as bot:
         terminal.print_answer(bot.ask(QUESTION))
     svg = console.export_svg(title="qa ask")
     # The picture must not fetch a font from anywhere.

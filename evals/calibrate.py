@@ -1,22 +1,23 @@
-"""Fits the untrained reader's numbers and writes them to qa/calibration.json: `python -m evals.calibrate`.
+"""Fits the untrained reader's numbers: `python -m evals.calibrate`, with `--write` into qa/calibration.json.
 
 - The weights of the neighbour and of shared words: the best recall of nuggets among the first three sentences, on the
   first five parts of the written questions (evals/written).
 - The scores and the probability of an answer: Platt scaling on the development questions (evals/dev), each asked of its own
   text, and of the two other texts, which do not answer it.
 - The thresholds: on the development questions, the one for answering by balanced accuracy, the one for further sentences by
-  F1 of nugget recall and citation precision.
+  F0.5 of citation precision and nugget recall, which counts precision double: uncited is better than miscited.
 
 Prints what each choice was made from, and how the development questions fare when the text they are asked of is left out.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,9 @@ from sklearn.linear_model import LogisticRegression
 
 from evals.development import DevelopmentQuestion, Span, load_development, overlaps, share_of_nuggets
 from evals.written_questions import load_written
+from index.build import build_in_memory
 from index.corpus import Corpus
 from index.embed import Embedder, load_embedder
-from index.folder import build_in_memory
 from index.progress import Listener
 from index.settings import IndexSettings
 from index.types import Document
@@ -35,7 +36,7 @@ from qa import compose
 from qa.conversation import understand
 from qa.reader import Calibration, Reading, SimilarityReader
 
-__all__ = ["main"]
+__all__ = ["Asked", "main"]
 
 HERE = Path(__file__).parent
 TARGET = HERE.parent / "qa" / "calibration.json"
@@ -74,9 +75,12 @@ class Asked:
 
 def main() -> None:
     """Fits everything anew."""
+    parser = argparse.ArgumentParser(prog="python -m evals.calibrate", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write qa/calibration.json")
+    options = parser.parse_args()
     listener = Listener(notice=print)
-    embedder = load_embedder(IndexSettings.resolve(), listener)
-    numbers = Calibration(0, 0, 1, 0, 1, 0, 0.5, 0.5)
+    embedder = load_embedder(replace(IndexSettings.resolve(), embed_model=None), listener)
+    numbers = Calibration(embedder.fingerprint, 0, 0, 1, 0, 1, 0, 0.5, 0.5)
     numbers = _choose_weights(numbers, [question for question in load_written(range(1, 6)) if question.answerable], embedder)
     asked = _ask_all(load_development(), numbers, embedder)
     numbers = _fit(numbers, asked)
@@ -87,10 +91,11 @@ def main() -> None:
         "scores and thresholds": "evals/dev, 60 questions",
         "sha256 of evals/dev": hashlib.sha256(data).hexdigest(),
     }
-    values = {name: round(value, 4) for name, value in asdict(numbers).items()}
-    content = {"made_by": "python -m evals.calibrate", "made_of": made_of, "values": values}
-    TARGET.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    print(f"wrote {TARGET.name}: {values}")
+    print(numbers)
+    if options.write:
+        content = {"made_by": "python -m evals.calibrate --write", "made_of": made_of, "values": asdict(numbers)}
+        TARGET.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        print(f"wrote {TARGET.name}")
 
 
 def _choose_weights(numbers: Calibration, questions: Sequence[DevelopmentQuestion], embedder: Embedder) -> Calibration:
@@ -115,7 +120,7 @@ def _choose_weights(numbers: Calibration, questions: Sequence[DevelopmentQuestio
 def _corpora(documents: Iterable[Document], embedder: Embedder) -> dict[str, Corpus]:
     quiet = Listener(notice=print)
     return {
-        document.id: build_in_memory([document], embedder, quiet)[0]
+        document.id: build_in_memory([document], embedder, quiet)
         for document in {document.id: document for document in documents}.values()
     }
 
@@ -140,18 +145,19 @@ def _fit(numbers: Calibration, asked: Sequence[Asked]) -> Calibration:
     slope, offset = _platt(
         np.concatenate([each.similarity for each in own]), [label for each in own for label in each.is_nugget()]
     )
-    numbers = replace(numbers, sentence_slope=slope, sentence_offset=offset)
+    numbers = replace(numbers, sentence_slope=round(slope, 4), sentence_offset=round(offset, 4))
     slope, offset = _platt(
         np.array([each.similarity.max() for each in asked]),
         [each.answerable for each in asked],
         [each.weight for each in asked],
     )
-    numbers = replace(numbers, answered_slope=slope, answered_offset=offset)
+    numbers = replace(numbers, answered_slope=round(slope, 4), answered_offset=round(offset, 4))
     probabilities = {each: _probability(numbers, each) for each in asked}
-    candidates = sorted(set(probabilities.values()))
+    # Halfway between two neighbours, so that no question's own probability sits on the threshold.
+    candidates = [(low + high) / 2 for low, high in pairwise(sorted(set(probabilities.values())))]
     threshold = max(candidates, key=lambda least: _balanced_accuracy(probabilities, least))
-    numbers = replace(numbers, answered_threshold=threshold)
-    evidence = max(EVIDENCE_THRESHOLDS, key=lambda least: _evidence_f1(replace(numbers, evidence_threshold=least), own)[2])
+    numbers = replace(numbers, answered_threshold=round(threshold, 4))
+    evidence = max(EVIDENCE_THRESHOLDS, key=lambda least: _evidence(replace(numbers, evidence_threshold=least), own)[2])
     return replace(numbers, evidence_threshold=evidence)
 
 
@@ -172,8 +178,11 @@ def _balanced_accuracy(probabilities: dict[Asked, float], threshold: float) -> f
     return (sum(answered) / len(answered) + right) / 2
 
 
-def _evidence_f1(numbers: Calibration, asked: Sequence[Asked]) -> tuple[float, float, float]:
-    """Returns nugget recall, citation precision (context counts as right) and their harmonic mean, over answerables."""
+def _evidence(numbers: Calibration, asked: Sequence[Asked]) -> tuple[float, float, float]:
+    """Returns nugget recall, citation precision (context counts as right) and their F0.5, means over answerables.
+
+    F0.5 = 1.25 P R / (0.25 P + R) (van Rijsbergen 1979).
+    """
     recalls, precisions = [], []
     for each in asked:
         (layout,) = each.corpus.layouts.values()
@@ -185,14 +194,14 @@ def _evidence_f1(numbers: Calibration, asked: Sequence[Asked]) -> tuple[float, f
         recalls.append(share_of_nuggets(each.question, shown))
         precisions.append(sum(any(overlaps(span, wanted) for wanted in fair) for span in shown) / len(shown))
     recall, precision = float(np.mean(recalls)), float(np.mean(precisions))
-    return recall, precision, 2 * recall * precision / max(recall + precision, 1e-9)
+    return recall, precision, 1.25 * recall * precision / max(0.25 * precision + recall, 1e-9)
 
 
 def _report(numbers: Calibration, asked: Sequence[Asked]) -> None:
     own = [each for each in asked if each.answerable]
     print("all three texts:", _summary(numbers, asked))
-    recall, precision, f1 = _evidence_f1(numbers, own)
-    print(f"nugget recall {recall:.2f}, citation precision {precision:.2f}, F1 {f1:.2f} ({len(own)} questions)")
+    recall, precision, score = _evidence(numbers, own)
+    print(f"nugget recall {recall:.2f}, citation precision {precision:.2f}, F0.5 {score:.2f} ({len(own)} questions)")
     for left_out in sorted({each.question.document.title for each in asked}):
         rest = [each for each in asked if each.question.document.title != left_out]
         fitted = _fit(numbers, [each for each in rest if next(iter(each.corpus.documents)).title != left_out])

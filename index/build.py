@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,96 +13,84 @@ from index.chunk import Layout, PassageParser
 from index.corpus import Corpus, rows_of
 from index.embed import Embedder
 from index.progress import Listener
-from index.store import VectorStore, checksum
+from index.store import StoreDamaged, VectorStore, checksum
 from index.types import Document
 
-__all__ = ["Build", "Receipt", "build"]
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a build did, in document titles and numbers of passages and sentences."""
-
-    reason: str
-    """Why there was a build; empty where the index was opened in place."""
-    added: tuple[str, ...] = ()
-    reused: tuple[str, ...] = ()
-    """Documents that were there before with the same text."""
-    removed: tuple[str, ...] = ()
-    passages_added: int = 0
-    passages_reused: int = 0
-    passages_removed: int = 0
-    sentences_embedded: int = 0
-    sentences_reused: int = 0
-    """Sentences whose vector was taken from the build before."""
+__all__ = ["Build", "build", "build_in_memory"]
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A corpus with what is needed to keep it."""
+    """What was made, to be kept or opened."""
 
-    corpus: Corpus
+    layouts: dict[str, Layout]
+    """By document id."""
     checksums: list[int]
-    receipt: Receipt
+    """Of each sentence's vector, in the order of the documents."""
+    sentences_embedded: int
+    sentences_reused: int
+    """Sentences whose vector was taken from the corpus before."""
 
 
 def build(
-    documents: Sequence[Document],
-    store: VectorStore,
-    embedder: Embedder,
-    listener: Listener,
-    *,
-    reason: str,
-    before: Corpus | None = None,
+    documents: Sequence[Document], store: VectorStore, embedder: Embedder, listener: Listener, before: Corpus | None = None
 ) -> Build:
-    """Cuts and embeds documents into a store.
+    """Cuts and embeds documents into an empty store.
 
     Args:
-        documents: What the corpus is to hold, in order.
-        store: Written anew.
+        documents: What is to be held, in order.
+        store: Written.
         embedder: Its tokens bound the passages.
         listener: Told of progress.
-        reason: Goes into the receipt.
         before: A sound corpus made the same way; what it shares with the new one is taken over.
     """
-    known = before.layouts if before is not None else {}
-    parser = PassageParser(max_tokens=embedder.max_tokens, count_tokens=embedder.count_tokens)
-    layouts: dict[str, Layout] = {}
-    for number, document in enumerate(documents):
-        listener.progress("finding sentences", number, len(documents))
-        layouts[document.id] = known.get(document.id) or parser.parse(document)
-    listener.progress("finding sentences", len(documents), len(documents))
+    layouts = _layouts(documents, before, embedder, listener)
     rows = [row for document in documents for row in rows_of(document, layouts[document.id])]
-    vectors, embedded = _vectors([row.text for row in rows], before, embedder, listener)
+    vectors, embedded, reused = _vectors([row.text for row in rows], before, embedder, listener)
     store.write(rows, vectors, listener)
-    checksums = [checksum(vector) for vector in vectors]
-    old = {document.id: document for document in before.documents} if before is not None else {}
-    new_ids = {document.id for document in documents}
-    receipt = Receipt(
-        reason=reason,
-        added=tuple(document.title for document in documents if document.id not in old),
-        reused=tuple(document.title for document in documents if document.id in old),
-        removed=tuple(document.title for document in old.values() if document.id not in new_ids),
-        passages_added=sum(len(layouts[document.id].passages) for document in documents if document.id not in old),
-        passages_reused=sum(len(layouts[document.id].passages) for document in documents if document.id in old),
-        passages_removed=sum(len(known[document_id].passages) for document_id in old if document_id not in new_ids),
-        sentences_embedded=embedded,
-        sentences_reused=len(rows) - embedded,
-    )
-    return Build(Corpus(documents, layouts, checksums, store, embedder), checksums, receipt)
+    return Build(layouts, [checksum(vector) for vector in vectors], embedded, reused)
+
+
+def build_in_memory(documents: Sequence[Document], embedder: Embedder, listener: Listener) -> Corpus:
+    """Builds a corpus that lives no longer than the process; nothing is written to disk."""
+    store = VectorStore.memory(f"qa-{uuid.uuid4().hex[:16]}")
+    made = build(documents, store, embedder, listener)
+    return Corpus(documents, made.layouts, made.checksums, store, embedder)
+
+
+def _layouts(documents: Sequence[Document], before: Corpus | None, embedder: Embedder, listener: Listener) -> dict[str, Layout]:
+    parser = PassageParser(max_tokens=embedder.max_tokens, count_tokens=embedder.count_tokens)
+    total = sum(len(document.text) for document in documents)
+    done = 0
+    layouts: dict[str, Layout] = {}
+    for document in documents:
+        known = before.layouts.get(document.id) if before is not None else None
+
+        def progress(characters: int, done: int = done) -> None:
+            listener.progress("finding sentences", done + characters, total)
+
+        layouts[document.id] = known or parser.parse(document, progress)
+        done += len(document.text)
+    listener.progress("finding sentences", total, total)
+    return layouts
 
 
 def _vectors(
     texts: list[str], before: Corpus | None, embedder: Embedder, listener: Listener
-) -> tuple[npt.NDArray[np.float32], int]:
-    """Returns a vector for each text, and how many had to be embedded."""
+) -> tuple[npt.NDArray[np.float32], int, int]:
+    """Returns a vector for each text, how many different texts were embedded, and how many texts were there before."""
     known: dict[str, npt.NDArray[np.float32]] = {}
     if before is not None:
         for layout in before.layouts.values():
             sentences = layout.outline.sentences
-            vectors = before.vectors(sentences)
+            try:
+                vectors = before.vectors(sentences)
+            except StoreDamaged as error:
+                listener.notice(f"embedding a document again: {error}")
+                continue
             known.update(zip((before.text(sentence) for sentence in sentences), vectors, strict=True))
+    reused = sum(text in known for text in texts)
     missing = list(dict.fromkeys(text for text in texts if text not in known))
     if missing:
         known.update(zip(missing, embedder.encode(missing, listener), strict=True))
-    return np.array([known[text] for text in texts], dtype=np.float32), len(missing)
+    return np.array([known[text] for text in texts], dtype=np.float32), len(missing), reused

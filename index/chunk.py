@@ -42,9 +42,9 @@ class PassageParser(NodeParser):
     count_tokens: Callable[[list[str]], list[int]] = Field(exclude=True)
     """Counts each string's tokens, without special tokens and without a limit."""
 
-    def parse(self, document: Document) -> Layout:
-        """Returns the document's sentences and passages."""
-        cut = outline(document.text, document.id, fits=self._fits)
+    def parse(self, document: Document, progress: Callable[[int], None] | None = None) -> Layout:
+        """Returns the document's sentences and passages; `progress` is told how many characters are done."""
+        cut = outline(document.text, document.id, fits=self._fits, progress=progress)
         texts = [document.text[sentence.start : sentence.end] for sentence in cut.sentences]
         return Layout(cut, tuple(pack(document, cut, self.count_tokens(texts), self.max_tokens)))
 

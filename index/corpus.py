@@ -40,7 +40,6 @@ class Corpus:
         """
         self.documents = tuple(documents)
         self.layouts = {document.id: layouts[document.id] for document in documents}
-        self.embedder = embedder
         self.passages = tuple(passage for document in documents for passage in layouts[document.id].passages)
         self._by_id = {document.id: document for document in documents}
         self._store = store
@@ -77,6 +76,14 @@ class Corpus:
             return None
         before = self.layouts[sentence.document_id].outline.sentences[sentence.ordinal - 1]
         return before if before.paragraph == sentence.paragraph else None
+
+    def before(self, sentence: Sentence) -> Sentence | None:
+        """Returns the sentence before this one under the same heading, be it in another paragraph."""
+        if sentence.ordinal == 0:
+            return None
+        cut = self.layouts[sentence.document_id].outline
+        before = cut.sentences[sentence.ordinal - 1]
+        return before if cut.section(before) == cut.section(sentence) else None
 
     def passages_with(self, sentence: Sentence) -> list[Passage]:
         """Returns the one or two passages that hold a sentence."""

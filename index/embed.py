@@ -96,10 +96,11 @@ def load_embedder(settings: IndexSettings, listener: Listener) -> Embedder:
 
 def _load_named(name: str, cache: Path) -> Embedder:
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+    from safetensors import SafetensorError
 
     try:
         embedding = HuggingFaceEmbedding(model_name=name, normalize=True, cache_folder=str(cache / "hub"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = str(error).strip().split("\n", 1)[0]
         raise ModelError(f"embedding model {name!r} could not be loaded: {reason}") from None
     tokenizer = embedding._model.tokenizer

@@ -8,9 +8,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,23 +15,22 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from index.build import Receipt, build
+from index.build import Build, build_in_memory
+from index.builds import Builds
 from index.corpus import Corpus
 from index.embed import Embedder
 from index.errors import StoreError, StoreUnwritable
-from index.layouts import dump_layouts, load_layouts
 from index.manifest import Manifest, makers
 from index.progress import Listener
+from index.receipt import Receipt
 from index.settings import IndexSettings
-from index.store import StoreDamaged, VectorStore, file_checksums
+from index.store import StoreDamaged
 from index.texts import TextFiles
 from index.types import Document
 
-__all__ = ["IndexFolder", "build_in_memory"]
+__all__ = ["IndexFolder"]
 
-LAYOUTS = "layouts.json"
-
-_Change = Callable[[list[Document]], list[Document]]
+_Change = Callable[[Callable[[], list[Document]]], list[Document]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +60,56 @@ class IndexFolder:
         self._listener = listener
         self._initial = initial
         self._texts = TextFiles(folder)
+        self._builds = Builds(folder / "builds", settings, embedder, listener)
         self._given: dict[str, Document] = {}
+        self._build = ""
+        """The build that was opened last."""
 
-    def open(self) -> tuple[Corpus, Receipt]:
+    def open(self, *, distrust: str = "") -> tuple[Corpus, Receipt]:
         """Opens what the index holds; from memory, with a notice, where its folder cannot be written.
+
+        Args:
+            distrust: What was found wrong with the build that was opened last; it is made again if it is still there.
 
         Raises:
             StoreError: It can neither be opened nor made again.
         """
         opened, _ = self._open_in_place()
-        if opened is not None:
-            return opened.corpus, Receipt(reason="")
-        try:
-            return self._rewrite(lambda held: held)
-        except StoreUnwritable as error:
-            return self._open_in_memory(self._held() or [self._initial()], error)
-
-    def open_with(self, documents: Sequence[Document]) -> tuple[Corpus, Receipt]:
-        """Opens the index holding exactly these documents, which are added or removed as needed.
-
-        From memory, with a notice, where its folder cannot be written.
-        """
-        self._given = {document.id: document for document in documents}
-        opened, _ = self._open_in_place()
-        if opened is not None and list(opened.corpus.documents) == list(documents):
-            return opened.corpus, Receipt(reason="")
+        if opened is not None and not distrust:
+            self._build = opened.manifest.build
+            return opened.corpus, Receipt.in_place(opened.corpus)
         if opened is not None:
             opened.corpus.close()
         try:
-            return self._rewrite(lambda _: list(documents))
+            return self._rewrite(lambda held: held(), distrust=distrust)
+        except StoreUnwritable as error:
+            return self._open_in_memory(self._held() or [self._initial()], error)
+
+    def open_with(self, documents: Sequence[Document], *, distrust: str = "") -> tuple[Corpus, Receipt]:
+        """Opens the index holding exactly these documents, which are added or removed as needed; otherwise like `open`."""
+        self._given = {document.id: document for document in documents}
+        opened, _ = self._open_in_place()
+        if opened is not None and not distrust and list(opened.corpus.documents) == list(documents):
+            self._build = opened.manifest.build
+            return opened.corpus, Receipt.in_place(opened.corpus)
+        if opened is not None:
+            opened.corpus.close()
+        try:
+            return self._rewrite(lambda _: list(documents), distrust=distrust)
         except StoreUnwritable as error:
             return self._open_in_memory(documents, error)
 
     def add(self, documents: Sequence[Document]) -> tuple[Corpus, Receipt]:
         """Adds documents; one from the same source as an older one takes its place."""
         sources = {document.source for document in documents}
-        new = {document.id: document for document in documents}
+        new = self._given = {document.id: document for document in documents}
 
-        def added(held: list[Document]) -> list[Document]:
-            # An unchanged document keeps its place, a changed one goes to the end.
-            kept = [new.get(old.id, old) for old in held if old.id in new or old.source not in sources]
-            return kept + [document for document in documents if document not in kept]
+        def added(held: Callable[[], list[Document]]) -> list[Document]:
+            # What an index holds at first makes room; an unchanged document keeps its place, a changed one goes to the end.
+            gone = sources | {self._initial().source}
+            kept = [new.get(old.id, old) for old in held() if old.id in new or old.source not in gone]
+            ids = {old.id for old in kept}
+            return kept + [document for document in documents if document.id not in ids]
 
         return self._rewrite(added)
 
@@ -112,41 +117,54 @@ class IndexFolder:
         """Removes documents by id, title or source; the last one gone, the index holds what it held at first.
 
         Raises:
-            StoreError: No document has one of the names.
+            StoreError: No document has one of the names, or more than one has it as its title.
         """
 
-        def without(held: list[Document]) -> list[Document]:
+        def without(held: Callable[[], list[Document]]) -> list[Document]:
+            left = held()
             for name in names:
-                matching = [d for d in held if name in (d.id, d.title, d.source) or str(Path(name).resolve()) == d.source]
-                if not matching:
-                    raise StoreError(f"{name}: no such document in the index; see: qa index list")
-                held = [document for document in held if document not in matching]
-            return held
+                unwanted = _named(name, left)
+                left = [document for document in left if document != unwanted]
+            return left
 
         return self._rewrite(without)
 
     def rebuild(self) -> tuple[Corpus, Receipt]:
         """Makes everything again from the texts."""
-        return self._rewrite(lambda held: held, afresh="asked for")
+        return self._rewrite(lambda held: held(), afresh="asked for")
 
     def _open_in_memory(self, documents: Sequence[Document], error: StoreUnwritable) -> tuple[Corpus, Receipt]:
         self._listener.notice(f"{error}; answering from memory this time")
-        return build_in_memory(documents, self._embedder, self._listener)
+        corpus = build_in_memory(documents, self._embedder, self._listener)
+        return corpus, Receipt.in_memory(corpus, "its folder cannot be written")
 
-    def _rewrite(self, change: _Change, *, afresh: str = "") -> tuple[Corpus, Receipt]:
-        """Builds what `change` makes of the documents held now, and swaps it in."""
+    def _rewrite(self, change: _Change, *, afresh: str = "", distrust: str = "") -> tuple[Corpus, Receipt]:
+        """Builds what `change` makes of the documents held now, and swaps it in.
+
+        Args:
+            change: Takes what returns the documents that are held, and returns those that shall be.
+            afresh: Why nothing is taken over from the build before, if so.
+            distrust: The same, but only if the build before is still the one that was opened last.
+        """
         with self._locked():
             opened, trouble = self._open_in_place()  # again: another process may just have built it
-            held = list(opened.corpus.documents) if opened is not None else self._held()
+            if opened is not None and distrust and opened.manifest.build == self._build:
+                afresh = trouble = distrust
+
+            def held() -> list[Document]:
+                return list(opened.corpus.documents) if opened is not None else self._held()
+
             wanted = change(held) or [self._initial()]
             if opened is not None and not afresh and wanted == list(opened.corpus.documents):
-                return opened.corpus, Receipt(reason="", reused=tuple(document.title for document in wanted))
-            reason = afresh or trouble or "the documents changed"
+                self._build = opened.manifest.build
+                return opened.corpus, Receipt.in_place(opened.corpus)
             if trouble:
                 self._listener.notice(f"rebuilding the index: {trouble}")
-            before = opened.corpus if opened is not None and not afresh else None
+            reason = afresh or trouble or ("the documents changed" if opened is not None else "first use")
+            before = opened.corpus if opened is not None else None
             try:
-                return self._swap_in(wanted, reason, before)
+                corpus, made = self._swap_in(wanted, None if afresh else before)
+                return corpus, Receipt.of(reason, wanted, made, before, taken_over=not afresh)
             except OSError as error:
                 raise _unwritable(self._folder, error) from error
             except StoreDamaged as error:
@@ -159,102 +177,77 @@ class IndexFolder:
         """Returns the current build if it is sound, or else why not (in words; empty where there is no index yet)."""
         manifest = Manifest.read(self._folder)
         if manifest is None:
-            damaged = Manifest.exists(self._folder) or bool(self._texts.ids())
+            try:
+                damaged = Manifest.exists(self._folder) or bool(self._texts.ids())
+            except OSError as error:
+                raise StoreError(
+                    f"{self._folder}: the index cannot be read ({error.strerror}); allow reading, or set QA_HOME to another "
+                    "folder"
+                ) from error
             return None, f"{self._folder}: its manifest is missing or damaged" if damaged else ""
         if manifest.server != self._settings.chroma_url:
-            return None, f"its vectors are in {manifest.server or 'its folder'}, not {self._settings.chroma_url or 'there'}"
+            return (
+                None,
+                f"its vectors are in {manifest.server or 'its folder'}, not in {self._settings.chroma_url or 'its folder'}",
+            )
         now = makers(self._embedder)
         for part in sorted(now.keys() | manifest.makers.keys()):
             if now.get(part) != manifest.makers.get(part):
                 return None, f"the {part} changed ({manifest.makers.get(part)} -> {now.get(part)})"
-        folder = self._build_folder(manifest.build)
-        for name, digest in manifest.files.items():
-            try:
-                found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-            except OSError as error:
-                return None, f"{folder / name}: cannot be read ({error.strerror})"
-            if found != digest:
-                return None, f"{folder / name}: is damaged"
-        documents = [self._text(document_id) for document_id in manifest.documents]
-        layouts, checksums = load_layouts(folder / LAYOUTS, documents)
+        documents = self._documents(manifest.documents)
+        if len(documents) < len(manifest.documents):
+            if Manifest.read(self._folder) != manifest:  # another process has just removed a document
+                return self._open_in_place()
+            return None, "a document's text is lost"
         try:
-            store = self._store(manifest.build)
-            store.open(len(checksums))
-            return _Opened(manifest, Corpus(documents, layouts, checksums, store, self._embedder)), ""
+            return _Opened(manifest, self._builds.open(manifest, documents)), ""
         except StoreDamaged as error:
             return None, str(error)
 
     def _held(self) -> list[Document]:
-        """Returns the documents of an index that cannot be opened in place."""
+        """Returns the documents of an index that cannot be opened in place; those whose text is lost are set aside."""
         manifest = Manifest.read(self._folder)
         ids = manifest.documents if manifest is not None else sorted(self._texts.ids())
-        return [self._text(document_id) for document_id in ids]
+        documents = self._documents(ids)
+        found = {document.id for document in documents}
+        for document_id in ids:
+            if document_id not in found:
+                self._listener.notice(self._texts.set_aside(document_id))
+        return documents
 
-    def _text(self, document_id: str) -> Document:
-        """Returns a stored document; where both copies are damaged, from whoever opens the index with it, or the package."""
-        try:
-            return self._texts.read(document_id, self._listener)
-        except StoreError:
-            document = self._given.get(document_id) or self._initial()
-            if document.id != document_id:
-                raise
-            self._texts.write(document)
-            return document
+    def _documents(self, ids: Sequence[str]) -> list[Document]:
+        """Returns the stored documents that can be read, with the help of whoever opens the index with them."""
+        documents = []
+        for document_id in ids:
+            document = self._texts.read(document_id, self._listener)
+            if document is None:
+                document = self._given.get(document_id)
+                if document is None and self._initial().id == document_id:
+                    document = self._initial()
+                if document is not None:
+                    with suppress(OSError):
+                        self._texts.write(document)
+            if document is not None:
+                documents.append(document)
+        return documents
 
-    def _swap_in(self, documents: Sequence[Document], reason: str, before: Corpus | None) -> tuple[Corpus, Receipt]:
+    def _swap_in(self, documents: Sequence[Document], before: Corpus | None) -> tuple[Corpus, Build]:
         for document in documents:
             self._texts.write(document)
-        name = uuid.uuid4().hex[:16]
-        folder = self._build_folder(name)
-        folder.mkdir(parents=True)
-        store = self._store(name)
-        made = build(documents, store, self._embedder, self._listener, reason=reason, before=before)
-        dump_layouts(folder / LAYOUTS, made.corpus.layouts, made.checksums)
-        # Read back as the next process will: only what survives this is swapped in.
-        made.corpus.close()
-        files = {LAYOUTS: hashlib.sha256((folder / LAYOUTS).read_bytes()).hexdigest()}
-        if self._settings.chroma_url is None:
-            checksums = file_checksums(folder / "chroma")
-            files |= {f"chroma/{path}": digest for path, digest in checksums.items()}
-        store = self._store(name)
-        store.open(len(made.checksums))
-        corpus = Corpus(documents, made.corpus.layouts, made.checksums, store, self._embedder)
-        manifest = Manifest(
-            build=name,
-            makers=makers(self._embedder),
-            documents=[document.id for document in documents],
-            server=self._settings.chroma_url,
-            files=files,
-        )
+        manifest, corpus, made = self._builds.make(documents, before)
         manifest.write(self._folder)
-        self._sweep(manifest)
-        return corpus, made.receipt
+        self._build = manifest.build
+        self._builds.sweep(manifest.build)
+        self._sweep_texts(manifest)
+        return corpus, made
 
-    def _sweep(self, manifest: Manifest) -> None:
-        """Deletes what the current build does not need: older and unfinished builds, texts of removed documents.
-
-        What cannot be deleted now, because a reader has it open for one, is left to the next writer.
-        """
-        for folder in (self._folder / "builds").iterdir():
-            if folder.name != manifest.build:
-                if self._settings.chroma_url is not None:
-                    with suppress(StoreDamaged):
-                        store = self._store(folder.name)
-                        store.drop()
-                        store.close()
-                shutil.rmtree(folder, ignore_errors=True)
+    def _sweep_texts(self, manifest: Manifest) -> None:
+        """Deletes texts of removed documents; what cannot be deleted now is left to the next writer."""
         with suppress(OSError):
             for document_id in self._texts.ids() - set(manifest.documents):
                 self._texts.remove(document_id)
-
-    def _build_folder(self, name: str) -> Path:
-        return self._folder / "builds" / name
-
-    def _store(self, build_name: str) -> VectorStore:
-        collection = f"qa-{build_name}"
-        if self._settings.chroma_url is not None:
-            return VectorStore.server(self._settings.chroma_url, collection)
-        return VectorStore.local(self._build_folder(build_name) / "chroma", collection)
+            for unfinished in self._folder.rglob(".*.json.*"):  # by a writer that was killed
+                unfinished.unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -287,8 +280,19 @@ def _unwritable(folder: Path, error: OSError) -> StoreUnwritable:
     )
 
 
-def build_in_memory(documents: Sequence[Document], embedder: Embedder, listener: Listener) -> tuple[Corpus, Receipt]:
-    """Builds a corpus that lives no longer than the process; nothing is written to disk."""
-    store = VectorStore.memory(f"qa-{uuid.uuid4().hex[:16]}")
-    made = build(documents, store, embedder, listener, reason="in memory")
-    return made.corpus, made.receipt
+def _named(name: str, documents: Sequence[Document]) -> Document:
+    """Returns the document with this id or source, or else the only one with this title."""
+    place = str(Path(name).resolve())
+    for document in documents:
+        if name in (document.id, document.source) or document.source == place:
+            return document
+    titled = [document for document in documents if document.title == name]
+    if len(titled) > 1:
+        raise StoreError(f"{name}: {len(titled)} documents have this title; name one by its id: " + _ids(titled))
+    if not titled:
+        raise StoreError(f"{name}: no such document in the index; see: qa index list")
+    return titled[0]
+
+
+def _ids(documents: Sequence[Document]) -> str:
+    return ", ".join(document.id for document in documents)

@@ -7,7 +7,7 @@ normalisation form C. Every offset in the project points into the text that come
 from __future__ import annotations
 
 import hashlib
-import logging
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -15,12 +15,11 @@ from importlib import resources
 from pathlib import Path
 
 from index.errors import LoadError
+from index.progress import Listener
 from index.sentences import title_of
 from index.types import Document
 
 __all__ = ["FOLDER_SUFFIXES", "load_builtin", "load_paths", "load_text", "normalise"]
-
-_log = logging.getLogger(__name__)
 
 FOLDER_SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
 """The kinds of file that are taken from a folder; a file that is named itself may have any ending."""
@@ -65,10 +64,10 @@ def load_builtin() -> Document:
     return load_text(data.decode("utf-8"), source="builtin:commentary")
 
 
-def load_paths(paths: Iterable[str | Path]) -> list[Document]:
+def load_paths(paths: Iterable[str | Path], listener: Listener | None = None) -> list[Document]:
     """Reads files, and the text files of folders, into documents; one that occurs twice is returned once.
 
-    A file in a folder that cannot be read is passed over with a warning that says why; one that is named itself is not.
+    A file in a folder that cannot be read is passed over with a notice that says why; one that is named itself is not.
 
     Raises:
         LoadError: A path is missing or unreadable, a file is not UTF-8 text or is empty, or a folder holds no text file
@@ -83,12 +82,12 @@ def load_paths(paths: Iterable[str | Path]) -> list[Document]:
         if not exists:
             raise LoadError(f"{path}: no such file or folder; check the path")
         path = path.expanduser()
-        for document in _load_folder(path) if is_folder else [_load_file(path)]:
+        for document in _load_folder(path, listener or Listener()) if is_folder else [_load_file(path)]:
             documents.setdefault(document.id, document)
     return list(documents.values())
 
 
-def _load_folder(folder: Path) -> list[Document]:
+def _load_folder(folder: Path, listener: Listener) -> list[Document]:
     documents = []
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
@@ -97,7 +96,7 @@ def _load_folder(folder: Path) -> list[Document]:
         try:
             documents.append(_load_file(file))
         except LoadError as error:
-            _log.warning("passed over: %s", error)
+            listener.notice(f"passed over: {error}")
     if not documents:
         endings = ", ".join(sorted(FOLDER_SUFFIXES))
         raise LoadError(f"{folder}: the folder holds no readable text file ({endings}); name a file or another folder")
@@ -115,5 +114,6 @@ def _load_file(path: Path) -> Document:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise LoadError(f"{path}: is not UTF-8 text (byte {error.start}); convert it to UTF-8 text first") from None
-    # The file's own name is never lost: `source` keeps the path whatever the title is.
-    return load_text(text, title=title_of(normalise(text)) or path.stem, source=str(path.resolve()))
+    # A name need not be UTF-8 either; what is not is shown as a question mark in a diamond.
+    name, source = (os.fsencode(part).decode("utf-8", "replace") for part in (path.stem, path.resolve()))
+    return load_text(text, title=title_of(normalise(text)) or name, source=source)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from index.errors import ModelError
 from index.progress import Listener
+from index.texts import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,24 +116,20 @@ def _graph(cache: Path, listener: Listener) -> bytes:
         made = Path(folder) / graph.name
         listener.progress("preparing the embedding model", 0, 0)
         model_folder()  # refuses altered weights here, with its own message, before a child process is started
-        child = subprocess.run([sys.executable, "-m", "index.export", str(made)], capture_output=True, text=True, check=False)
+        # -P: not from the current folder, which may hold anything.
+        command = [sys.executable, "-P", "-m", "index.export", str(made)]
+        child = subprocess.run(command, capture_output=True, text=True, check=False)
         if child.returncode != 0:
-            last = child.stderr.strip().rsplit("\n", 1)[-1]
+            last = child.stderr.strip().rsplit("\n", 1)[-1] or f"exit status {child.returncode}"
             raise ModelError(f"the embedding model could not be exported to ONNX: {last}")
         data = made.read_bytes()
+        listener.progress("preparing the embedding model", 1, 1)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        _write(graph, data)
-        _write(checksum, hashlib.sha256(data).hexdigest().encode("ascii"))
+        write_atomically(graph, data)
+        write_atomically(checksum, hashlib.sha256(data).hexdigest().encode("ascii"))
     except OSError as error:
         listener.notice(f"{cache}: cannot be written ({error.strerror}); the embedding model is made again next time")
     return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        file.write(data)
-    Path(file.name).replace(path)
 
 
 def _sha256(path: Path) -> str:

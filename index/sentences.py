@@ -25,6 +25,10 @@ VERSION = "1"
 
 MAX_HEADINGS_IN_A_ROW = 3
 """A title, a section and a subsection may follow one another; a longer run of short lines is a list."""
+WINDOW = 4000
+"""Characters of a paragraph that are looked at together; hardly any is as long."""
+LONGEST_WORD = 300
+"""A longer run of characters without white space is no word of any language."""
 MAX_HEADING_WORDS = 14
 MAX_TITLE_WORDS = 30
 WRAPPED_LINE_LENGTH = 120
@@ -38,6 +42,9 @@ _ENDS_LIKE_PROSE = re.compile(r"[.;,:!…][\"'”’)\]]*$")
 _SENTENCE_INSIDE = re.compile(r"[a-z]{3,}[.!?]\s+[A-Z]")
 _FINITE_VERB = re.compile(r"\b(?:is|are|was|were|has|have|had|will|would|must|can|cannot|could|may|should|does|did|do)\b", re.I)
 _QUESTION_WORD = re.compile(r"(?:what|why|how|when|where|who|which|whose)\b", re.I)
+# 'Quiet hours 10 pm to 7 am' is a fact, which must not be lost as a heading; 'Phase 2' and 'What 2019 changed' are headings.
+_QUANTITY = re.compile(r"[$£€¥]\s?\d|\d\s?(?:%|°|[ap]\.?m\b|k?[gm]\b|[a-z]+s\b|[mb]illion\b|per\b)")
+_SENTENCE_END = re.compile(r"[.!?…][\"”’)\]]*\s+")
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _CLOSERS = re.compile(r"[”’\"')\]»]+(?=\s)")
 
@@ -74,7 +81,13 @@ class _Block:
     marked_heading: str | None = None
 
 
-def outline(text: str, document_id: str, *, fits: Callable[[list[str]], list[bool]] | None = None) -> Outline:
+def outline(
+    text: str,
+    document_id: str,
+    *,
+    fits: Callable[[list[str]], list[bool]] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Outline:
     """Cuts a text into headings and sentences.
 
     Args:
@@ -82,6 +95,7 @@ def outline(text: str, document_id: str, *, fits: Callable[[list[str]], list[boo
         document_id: Put into each sentence.
         fits: Says of each string whether the embedding model reads it whole. A sentence that does not fit is cut at
             white space until its parts do. None lets every sentence be.
+        progress: Told how many characters are done.
     """
     blocks = _blocks(text)
     is_heading = _headings(text, blocks)
@@ -93,6 +107,8 @@ def outline(text: str, document_id: str, *, fits: Callable[[list[str]], list[boo
             continue
         under = headings[-1].text if headings else None
         pieces += [(start, end, number, under) for start, end in _split(text, block)]
+        if progress is not None:
+            progress(block.end)
     if fits is not None:
         pieces = _cut_to_fit(text, pieces, fits)
     return Outline(
@@ -188,17 +204,15 @@ def _looks_like_heading(line: str, block: _Block, *, first: bool) -> bool:
     starts_like_heading = line[0].isalnum() and initial is not None and not initial.group().islower()
     if first or numbered:
         return starts_like_heading or numbered
-    if not starts_like_heading or _LIST_ITEM.match(line) or _KEY_AND_VALUE.match(line):
+    if not starts_like_heading or _LIST_ITEM.match(line) or _KEY_AND_VALUE.match(line) or _QUANTITY.search(line):
         return False
     return _QUESTION_WORD.match(line) is not None or line.endswith("?") or not _FINITE_VERB.search(line)
 
 
 def _split(text: str, block: _Block) -> list[tuple[int, int]]:
     """Cuts a block into sentences; the spans hold all its characters but the white space between them."""
-    # A segmenter keeps state while it works, so each call has its own. pysbd ends a sentence at every line feed.
-    segmenter = pysbd.Segmenter(language="en", clean=False, char_span=True)
-    prose = re.sub(r"\s", " ", text[block.start : block.end])
-    starts = sorted({0, *(segment.start for segment in segmenter.segment(prose) if 0 < segment.start < len(prose))})
+    prose = re.sub(r"\s", " ", text[block.start : block.end])  # pysbd would end a sentence at every line feed
+    starts = _sentence_starts(prose)
     for index, start in enumerate(starts):
         # A closing quotation mark belongs to the sentence that it closes.
         closers = _CLOSERS.match(prose, start)
@@ -225,19 +239,42 @@ def _split(text: str, block: _Block) -> list[tuple[int, int]]:
     return [(block.start + start, block.start + end) for start, end in spans]
 
 
+def _sentence_starts(prose: str) -> list[int]:
+    """Returns where sentences start, 0 among them, as pysbd finds them."""
+    # A segmenter keeps state while it works, so each call has its own.
+    segmenter = pysbd.Segmenter(language="en", clean=False, char_span=True)
+    starts = {0}
+    at = 0
+    while at < len(prose):
+        # pysbd takes time by the square of what it is given.
+        window = prose[at : at + WINDOW]
+        if re.search(rf"\S{{{LONGEST_WORD}}}", window):  # no prose; pysbd would take seconds over it
+            found = sorted(match.end() for match in _SENTENCE_END.finditer(window) if match.end() < len(window))
+        else:
+            found = sorted(segment.start for segment in segmenter.segment(window) if 0 < segment.start < len(window))
+        if at + WINDOW < len(prose):
+            # What goes on beyond the window is left to the next, which starts with a sentence where one does.
+            found = [start for start in found if start <= WINDOW * 9 // 10]
+            ahead = found[-1] if found else window.rfind(" ", WINDOW // 2) + 1 or WINDOW
+        else:
+            ahead = WINDOW
+        starts |= {at + start for start in found}
+        at += ahead
+    return sorted(starts)
+
+
 def _cut_to_fit(
     text: str, pieces: list[tuple[int, int, int, str | None]], fits: Callable[[list[str]], list[bool]]
 ) -> list[tuple[int, int, int, str | None]]:
-    while True:
+    kept: list[tuple[int, int, int, str | None]] = []
+    while pieces:
         verdicts = fits([text[start:end] for start, end, _, _ in pieces])
-        if all(verdicts):
-            return pieces
-        cut: list[tuple[int, int, int, str | None]] = []
+        too_long: list[tuple[int, int, int, str | None]] = []
         for piece, fit in zip(pieces, verdicts, strict=True):
-            cut += [piece] if fit or piece[1] - piece[0] < 2 else _halves(text, piece)
-        if len(cut) == len(pieces):  # single characters: there is nothing left to cut
-            return pieces
-        pieces = cut
+            # A single character cannot be cut further.
+            (kept if fit or piece[1] - piece[0] < 2 else too_long).append(piece)
+        pieces = [half for piece in too_long for half in _halves(text, piece)]
+    return sorted(kept, key=lambda piece: piece[0])
 
 
 def _halves(text: str, piece: tuple[int, int, int, str | None]) -> list[tuple[int, int, int, str | None]]:

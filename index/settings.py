@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,18 +47,31 @@ class IndexSettings:
         """
         chroma_url = chroma_url or environ.get("QA_CHROMA_URL") or None
         if chroma_url is not None:
-            parts = urlsplit(chroma_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
+            try:
+                parts = urlsplit(chroma_url)
+                usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            except ValueError:  # a port that is none, a bracket without its other
+                usable = False
+            if not usable:
                 raise SettingsError(f"QA_CHROMA_URL is {chroma_url!r}; it should look like http://localhost:8000")
         raw_timeout = environ.get("QA_LOCK_TIMEOUT", "120")
         try:
             lock_timeout = float(raw_timeout)
         except ValueError:
-            raise SettingsError(f"QA_LOCK_TIMEOUT is {raw_timeout!r}; it should be a number of seconds") from None
+            lock_timeout = math.nan
+        if not 0 <= lock_timeout < math.inf:
+            raise SettingsError(f"QA_LOCK_TIMEOUT is {raw_timeout!r}; it should be a number of seconds, 0 or more")
         return cls(
-            home=Path(home or environ.get("QA_HOME") or platformdirs.user_data_path("document-qa")).expanduser(),
-            cache=Path(environ.get("QA_CACHE") or platformdirs.user_cache_path("document-qa")).expanduser(),
+            home=_folder("QA_HOME", home or environ.get("QA_HOME") or platformdirs.user_data_path("document-qa")),
+            cache=_folder("QA_CACHE", environ.get("QA_CACHE") or platformdirs.user_cache_path("document-qa")),
             embed_model=embed_model or environ.get("QA_EMBED_MODEL") or None,
             chroma_url=chroma_url,
             lock_timeout=lock_timeout,
         )
+
+
+def _folder(name: str, value: str | Path) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:  # '~somebody' who has no home
+        raise SettingsError(f"{name} is {str(value)!r}; {error}") from None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import chromadb
+import httpx
 import numpy as np
 import numpy.typing as npt
 from chromadb.config import Settings
@@ -67,6 +68,8 @@ class VectorStore:
 
     _client: ClientAPI
     _name: str
+    _where: str
+    """The folder or the server's URL, for messages."""
     _temporary: bool = False
     _collection: Collection | None = field(default=None)
 
@@ -74,7 +77,7 @@ class VectorStore:
     def local(cls, folder: Path, name: str) -> VectorStore:
         """Opens, or makes, Chroma's files in a folder."""
         with _damage_noticed(str(folder)):
-            return cls(chromadb.PersistentClient(str(folder), settings=_settings()), name)
+            return cls(chromadb.PersistentClient(str(folder), settings=_settings()), name, str(folder))
 
     @classmethod
     def server(cls, url: str, name: str) -> VectorStore:
@@ -90,18 +93,19 @@ class VectorStore:
                 host=parts.hostname or "localhost", port=port, ssl=parts.scheme == "https", settings=_settings()
             )
         except (ValueError, OSError, ChromaError) as error:
-            raise StoreError(f"{url}: no Chroma server answers ({error}); start one with: chroma run --port {port}") from None
-        return cls(client, name)
+            raise StoreError(
+                f"{url}: no Chroma server answers ({_first_line(error)}); start one with: chroma run --port {port}"
+            ) from None
+        return cls(client, name, url)
 
     @classmethod
     def memory(cls, name: str) -> VectorStore:
         """Makes a store that lives no longer than the process."""
-        return cls(chromadb.EphemeralClient(settings=_settings()), name, _temporary=True)
+        return cls(chromadb.EphemeralClient(settings=_settings()), name, "memory", _temporary=True)
 
     def write(self, rows: Sequence[Row], vectors: Vectors, listener: Listener) -> None:
-        """Writes everything into a new collection; an unfinished one of the same name is dropped first."""
-        with _damage_noticed(self._name):
-            self.drop()
+        """Writes everything into a new collection."""
+        with _damage_noticed(self._where):
             self._collection = self._client.create_collection(
                 self._name,
                 embedding_function=None,
@@ -119,7 +123,7 @@ class VectorStore:
         Raises:
             StoreDamaged: There is no such collection, or it does not have `count` rows.
         """
-        with _damage_noticed(self._name):
+        with _damage_noticed(self._where):
             self._collection = self._client.get_collection(self._name, embedding_function=None)
             found = self._collection.count()
         if found != count:
@@ -133,7 +137,7 @@ class VectorStore:
         """
         assert self._collection is not None  # write or open comes first
         found: dict[str, Any] = {}
-        with _damage_noticed(self._name):
+        with _damage_noticed(self._where):
             for first in range(0, len(ids), ROWS_PER_READ):
                 # Only the vectors are wanted; the rest is read because a search reads it, so that damage to it shows here.
                 answer = self._collection.get(
@@ -150,13 +154,13 @@ class VectorStore:
         """Returns the ids of the rows nearest to a vector by cosine, nearest first."""
         assert self._collection is not None  # write or open comes first
         query = VectorStoreQuery(query_embedding=vector.tolist(), similarity_top_k=limit)
-        with _damage_noticed(self._name):
+        with _damage_noticed(self._where):
             result = ChromaVectorStore(chroma_collection=self._collection).query(query)
         return list(result.ids or [])
 
     def drop(self) -> None:
         """Deletes the collection if it is there."""
-        with _damage_noticed(self._name):
+        with _damage_noticed(self._where):
             if self._name in {collection.name for collection in self._client.list_collections()}:
                 self._client.delete_collection(self._name)
         self._collection = None
@@ -210,6 +214,8 @@ def _damage_noticed(what: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
+    except httpx.TransportError as error:
+        raise StoreError(f"{what}: the Chroma server no longer answers ({_first_line(error)}); start it again") from error
     except (ChromaError, ValueError, KeyError, TypeError, OSError, AttributeError) as error:
         # AttributeError: Chroma's clean-up stumbles over what its failed start never made.
         raise StoreDamaged(f"{what}: Chroma cannot read or write it ({_first_line(error)})") from error

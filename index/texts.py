@@ -8,7 +8,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from index.errors import StoreError
 from index.progress import Listener
 from index.types import Document
 
@@ -36,19 +35,13 @@ class TextFiles:
         for copy in COPIES:
             write_atomically(self._folder / copy / f"{document.id}.json", _serialise(document))
 
-    def read(self, document_id: str, listener: Listener) -> Document:
-        """Returns a document, mending a damaged copy from the sound one.
-
-        Raises:
-            StoreError: No copy is sound.
-        """
+    def read(self, document_id: str, listener: Listener) -> Document | None:
+        """Returns a document, mending a damaged copy from the sound one; None where no copy is sound."""
         files = [self._folder / copy / f"{document_id}.json" for copy in COPIES]
         found = [_parse(file, document_id) for file in files]
         document = next((document for document in found if document is not None), None)
         if document is None:
-            raise StoreError(
-                f"{files[0]}: both copies of the document's text are damaged; add the file again with: qa index add FILE"
-            )
+            return None
         for file, copy in zip(files, found, strict=True):
             if copy is None:
                 listener.notice(f"{file}: damaged; restored from the other copy")
@@ -57,6 +50,22 @@ class TextFiles:
                 except OSError as error:
                     listener.notice(f"{file}: could not be restored ({error.strerror})")
         return document
+
+    def set_aside(self, document_id: str) -> str:
+        """Moves both damaged copies of a document out of the way, and returns a line that says so."""
+        kept = self._folder / "damaged"
+        try:
+            kept.mkdir(exist_ok=True)
+            for copy in COPIES:
+                file = self._folder / copy / f"{document_id}.json"
+                if file.exists():
+                    file.replace(kept / f"{copy}-{file.name}")
+        except OSError:
+            kept = self._folder / COPIES[0]  # they stay where they are
+        return (
+            f"document {document_id}: both copies of its text are damaged and it is no longer in the index; what is left is "
+            f"in {kept}; add the file again with: qa index add FILE"
+        )
 
     def remove(self, document_id: str) -> None:
         """Deletes both copies."""

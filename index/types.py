@@ -33,7 +33,7 @@ class Sentence:
     start: int
     end: int
     paragraph: int
-    """Counts from 0 through the document; sentences with the same number stand in one paragraph."""
+    """Counts from 0 through the document, headings counted; sentences with the same number stand in one paragraph."""
     heading: str | None
     """The text of the heading it stands under; None above the first heading."""
 
@@ -67,6 +67,9 @@ class RetrievedPassage:
     score: float
     """The fused score that ranks it; higher is better, comparable within one question only."""
     dense: float
-    """Cosine between the question and the passage's closest sentence, in -1..1; 0 where dense search did not find it."""
+    """Cosine between the question and the passage's closest sentence, in -1..1."""
     lexical: float
-    """BM25 score of the passage, 0 or more."""
+    """BM25 score of the passage, 0 or more.
+
+    All three are 0 for a passage that was not found for this question but kept from an earlier turn.
+    """

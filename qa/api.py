@@ -8,19 +8,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from index.build import Receipt
+from index.build import build_in_memory
 from index.corpus import Corpus
 from index.embed import Embedder, load_embedder
 from index.errors import LoadError
-from index.folder import IndexFolder, build_in_memory
+from index.folder import IndexFolder
 from index.load import load_builtin, load_paths, load_text
 from index.progress import Listener
+from index.receipt import Receipt
 from index.settings import IndexSettings
 from index.store import StoreDamaged
 from index.types import Document
 from qa.conversation import Conversation
 from qa.engine import Engine
-from qa.reader import SimilarityReader
+from qa.reader import Calibration, SimilarityReader
 from qa.types import Answer, Citation
 
 if TYPE_CHECKING:
@@ -28,16 +29,21 @@ if TYPE_CHECKING:
     from llama_index.core.chat_engine.types import BaseChatEngine
     from llama_index.core.retrievers import BaseRetriever
 
-__all__ = ["DocumentQA", "library", "open"]
+__all__ = ["DocumentQA", "open", "open_library"]
 
 
 class DocumentQA:
     """Documents that answer questions. Made by `qa.open()`; usable from several threads, and as a context manager."""
 
-    def __init__(self, reopen: Callable[[], tuple[Corpus, Receipt]]) -> None:
+    def __init__(self, reopen: Callable[[str], tuple[Corpus, Receipt]]) -> None:
+        """Opens the documents.
+
+        Args:
+            reopen: Opens the index; given what was found wrong with it since, makes it again. Empty the first time.
+        """
         self._reopen = reopen
         self._lock = threading.Lock()
-        self._corpus, self.receipt = reopen()
+        self._corpus, self.receipt = reopen("")
         self._engine = Engine(self._corpus, SimilarityReader(self._corpus))
 
     @property
@@ -93,11 +99,11 @@ class DocumentQA:
         engine = self._engine
         try:
             return engine.ask(question, history=history, earlier_citations=earlier)
-        except StoreDamaged:
+        except StoreDamaged as error:
             # The index was damaged, or replaced by another process, since it was opened.
             with self._lock:
                 if self._engine is engine:
-                    self._corpus, self.receipt = self._reopen()
+                    self._corpus, self.receipt = self._reopen(str(error))
                     self._engine = Engine(self._corpus, SimilarityReader(self._corpus))
             return self._engine.ask(question, history=history, earlier_citations=earlier)
 
@@ -130,20 +136,32 @@ def open(  # the name is the contract: `qa.open()`
     if text is not None:
         document = load_text(text, title=title)
         embedder = load_embedder(settings, listener)
-        return DocumentQA(lambda: build_in_memory([document], embedder, listener))
-    documents = load_paths(paths)
+        _say_if_uncalibrated(embedder, listener)
+        corpus = build_in_memory([document], embedder, listener)
+        return DocumentQA(lambda _: (corpus, Receipt.in_memory(corpus, "given as text")))
+    if any(not str(path) for path in paths):
+        raise LoadError("a path is empty; name a file or a folder")
+    documents = sorted(load_paths(paths, listener), key=lambda document: document.source)
     embedder = load_embedder(settings, listener)
+    _say_if_uncalibrated(embedder, listener)
     if not paths:
-        return DocumentQA(_library(settings, embedder, listener).open)
-    names = "\n".join(sorted(document.source for document in documents))
+        library = _library(settings, embedder, listener)
+        return DocumentQA(lambda distrust: library.open(distrust=distrust))
+    names = "\n".join(document.source for document in documents)
     folder = settings.home / f"files-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
     index = IndexFolder(folder, settings, embedder, listener, load_builtin)
-    return DocumentQA(lambda: index.open_with(documents))
+    return DocumentQA(lambda distrust: index.open_with(documents, distrust=distrust))
 
 
-def library(settings: IndexSettings, listener: Listener) -> IndexFolder:
+def open_library(settings: IndexSettings, listener: Listener) -> IndexFolder:
     """Returns the index that `qa.open()` opens when no paths are given, to add to it and remove from it."""
     return _library(settings, load_embedder(settings, listener), listener)
+
+
+def _say_if_uncalibrated(embedder: Embedder, listener: Listener) -> None:
+    if embedder.fingerprint != Calibration.load().embedding_model:
+        name = embedder.fingerprint.split(":", 1)[0]
+        listener.notice(f"thresholds and confidence were fitted for all-MiniLM-L6-v2; with {name} they are only a guess")
 
 
 def _library(settings: IndexSettings, embedder: Embedder, listener: Listener) -> IndexFolder:

@@ -14,6 +14,8 @@ __all__ = ["EMPTY", "MAX_SENTENCES", "cite", "leans", "nearest", "not_in_documen
 
 MAX_SENTENCES = 3
 """The most sentences that are chosen; one that leans on the sentence before it brings that one along."""
+MAX_LEANING = 2
+"""How far back a chain of sentences that lean on one another is followed."""
 NEAREST = 3
 EMPTY = "Please ask a question."
 
@@ -59,9 +61,12 @@ def select(reading: Reading, corpus: Corpus, thresholds: Mapping[str, float]) ->
     least = best_first[0][0] * thresholds["evidence"]
     chosen = {sentence for score, sentence in best_first[:MAX_SENTENCES] if score >= least}
     for sentence in list(chosen):
-        before = corpus.previous(sentence)
-        if before is not None and leans(corpus.text(sentence)):
+        for _ in range(MAX_LEANING):
+            before = corpus.before(sentence)
+            if before is None or not leans(corpus.text(sentence)):
+                break
             chosen.add(before)
+            sentence = before
     order = {document.id: position for position, document in enumerate(corpus.documents)}
     return sorted(chosen, key=lambda sentence: (order[sentence.document_id], sentence.ordinal))
 

@@ -30,6 +30,7 @@ _PRONOUN = re.compile(
     r"both|such|same|former|latter)\b",
     re.IGNORECASE,
 )
+_POSSESSIVE = re.compile(r"its|his|her|hers|their|theirs", re.IGNORECASE)
 # 'There is …', 'the fact that …', 'those who …', 'this report': the word points at nothing outside the question.
 _SELF_CONTAINED_USE = re.compile(
     r"\b(?:(?:is|are|was|were|will|would|has|have|had|be)\s+there|there\s+(?:is|are|was|were|any)|"
@@ -54,12 +55,15 @@ def is_follow_up(question: str) -> bool:
         return True
     if len(content) == 1:
         named = content[0][0].isupper() and len(_WORD.findall(question)) > 2  # 'Who is Abe?', but not 'Why Abe?'
-        return not named and _DEFINITION.match(question) is None
+        if not named and _DEFINITION.match(question) is None:
+            return True
     pointing = _SELF_CONTAINED_USE.sub(" ", question)
     for pronoun in _PRONOUN.finditer(pointing):
-        # A name before the pronoun explains it ('Why did Abe change his course?').
+        # A name before the pronoun explains it ('Did Abe say that he would go?'), and where it is a possessive or stands in a
+        # second clause, any noun does ('What do families want for their relatives?').
         before = pointing[: pronoun.start()]
-        if not any(word[0].isupper() or word.isdigit() for word in _content_words(before)):
+        near = _POSSESSIVE.fullmatch(pronoun.group()) or re.search(r"\b(?:and|but|or)\b", before, re.IGNORECASE)
+        if not any(near or word[0].isupper() or word.isdigit() for word in _content_words(before)):
             return True
     return False
 

@@ -53,6 +53,8 @@ class Reader(Protocol):
 class Calibration:
     """The untrained reader's numbers, fitted by `evals.calibrate` on the development questions."""
 
+    embedding_model: str
+    """The fingerprint of the model that the numbers hold for."""
     previous_weight: float
     """Of the cosine between the question and the sentence before."""
     lexical_weight: float

@@ -16,7 +16,6 @@ The reader needs the sentences' vectors anyway.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from llama_index.core.retrievers import BaseRetriever
@@ -40,18 +39,18 @@ LEXICAL_HALF = 10.0
 class HybridRetriever(BaseRetriever):
     """Ranks a corpus's passages for a question; a LlamaIndex retriever whose nodes are passages."""
 
-    def __init__(self, corpus: Corpus, limit: int = 8, **kwargs: Any) -> None:
+    def __init__(self, corpus: Corpus, limit: int = 8) -> None:
         """Prepares the word index.
 
         Args:
             corpus: What is searched.
             limit: The most passages returned from documents too long to be read whole.
-            kwargs: LlamaIndex's own arguments.
         """
-        super().__init__(**kwargs)
+        super().__init__()
         self._corpus = corpus
         self._limit = limit
-        self._bm25 = BM25([passage.text for passage in corpus.passages])
+        # A heading is never cited, but its words say what its passages are about.
+        self._bm25 = BM25([f"{passage.heading or ''}\n{passage.text}" for passage in corpus.passages])
         self._position = {passage.id: position for position, passage in enumerate(corpus.passages)}
 
     def passages(self, question: str) -> list[RetrievedPassage]:
