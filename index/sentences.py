@@ -28,7 +28,7 @@ MAX_HEADINGS_IN_A_ROW = 3
 WINDOW = 4000
 """Characters of a paragraph that are looked at together; hardly any is as long."""
 LONGEST_WORD = 300
-"""A longer run of characters without white space is no word of any language."""
+"""A longer run of characters without white space, or a full stop of Chinese and Japanese, is no prose of any language."""
 MAX_HEADING_WORDS = 14
 MAX_TITLE_WORDS = 30
 WRAPPED_LINE_LENGTH = 120
@@ -39,13 +39,14 @@ _LIST_ITEM = re.compile(r"(?:[-*+•–]|\(?\d{1,3}[.)]|\(?[A-Za-z][.)])[ \t]+\S
 _NUMBERED = re.compile(r"(?:\d{1,3}(?:\.\d{1,3})*[.)]?|(?:section|chapter|part|article|appendix)\s+\w{1,5}[.:]?)\s+\S", re.I)
 _KEY_AND_VALUE = re.compile(r"[^:]{1,40}:\s+\S")
 _ENDS_LIKE_PROSE = re.compile(r"[.;,:!…][\"'”’)\]]*$")
-_SENTENCE_INSIDE = re.compile(r"[a-z]{3,}[.!?]\s+[A-Z]")
+_SENTENCE_INSIDE = re.compile(r"[a-z]{3}[.!?]\s+[A-Z]")
 _FINITE_VERB = re.compile(r"\b(?:is|are|was|were|has|have|had|will|would|must|can|cannot|could|may|should|does|did|do)\b", re.I)
 _QUESTION_WORD = re.compile(r"(?:what|why|how|when|where|who|which|whose)\b", re.I)
 # 'Quiet hours 10 pm to 7 am' is a fact, which must not be lost as a heading; 'Phase 2' and 'What 2019 changed' are headings.
 _QUANTITY = re.compile(r"[$£€¥]\s?\d|\d\s?(?:%|°|[ap]\.?m\b|k?[gm]\b|[a-z]+s\b|[mb]illion\b|per\b)")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’)\]]*\s+")
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+_NUMBER = re.compile(r"\d{1,3}[.)]\s+")
 _CLOSERS = re.compile(r"[”’\"')\]»]+(?=\s)")
 
 
@@ -212,7 +213,7 @@ def _looks_like_heading(line: str, block: _Block, *, first: bool) -> bool:
 def _split(text: str, block: _Block) -> list[tuple[int, int]]:
     """Cuts a block into sentences; the spans hold all its characters but the white space between them."""
     prose = re.sub(r"\s", " ", text[block.start : block.end])  # pysbd would end a sentence at every line feed
-    starts = _sentence_starts(prose)
+    starts = [_past_number(prose, start) for start in _sentence_starts(prose)]
     for index, start in enumerate(starts):
         # A closing quotation mark belongs to the sentence that it closes.
         closers = _CLOSERS.match(prose, start)
@@ -239,6 +240,17 @@ def _split(text: str, block: _Block) -> list[tuple[int, int]]:
     return [(block.start + start, block.start + end) for start, end in spans]
 
 
+def _past_number(prose: str, start: int) -> int:
+    """Returns where the sentence starts that pysbd took for a list item: '… on day 10. Station two …'.
+
+    0, which is a start anyway, where no sentence starts there.
+    """
+    number = _NUMBER.match(prose, start)
+    if number is None or not prose[:start].rstrip()[-1:].isalnum():
+        return start
+    return number.end() if re.match(r"[\"“‘(]*[A-ZÀ-Þ]", prose[number.end() :]) else 0
+
+
 def _sentence_starts(prose: str) -> list[int]:
     """Returns where sentences start, 0 among them, as pysbd finds them."""
     # A segmenter keeps state while it works, so each call has its own.
@@ -248,7 +260,7 @@ def _sentence_starts(prose: str) -> list[int]:
     while at < len(prose):
         # pysbd takes time by the square of what it is given.
         window = prose[at : at + WINDOW]
-        if re.search(rf"\S{{{LONGEST_WORD}}}", window):  # no prose; pysbd would take seconds over it
+        if re.search(rf"[^\s。！？]{{{LONGEST_WORD}}}", window):  # no prose; pysbd would take seconds over it
             found = sorted(match.end() for match in _SENTENCE_END.finditer(window) if match.end() < len(window))
         else:
             found = sorted(segment.start for segment in segmenter.segment(window) if 0 < segment.start < len(window))

@@ -56,6 +56,7 @@ class HybridRetriever(BaseRetriever):
     def passages(self, question: str) -> list[RetrievedPassage]:
         """Returns the passages to read, best first."""
         corpus = self._corpus
+        question = question.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
         lexical = self._bm25.scores(question)
         vector = corpus.encode_question(question)
         whole = corpus.sentence_count <= READ_WHOLE
