@@ -29,7 +29,8 @@ MAX_TOKENS = 256
 """How much of a text the model reads, two special tokens included."""
 GRAPH_VERSION = "1"
 """Part of the graph's file name: raise it when `index.export` writes a different graph."""
-BATCH_SIZE = 32
+BATCH_TOKENS = 1024
+"""The most tokens of a batch; more are no faster and take more memory."""
 
 
 def model_folder() -> Path:
@@ -77,7 +78,7 @@ class MiniLM:
         self._counter.no_padding()
         self._tokenizer = Tokenizer.from_file(tokenizer_file)
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding()
+        self._tokenizer.no_padding()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Returns each text's number of tokens, special tokens not counted, without a limit."""
@@ -86,15 +87,21 @@ class MiniLM:
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Returns a (len(texts), 384) matrix of unit vectors; of each text the first 256 tokens are read."""
         vectors = np.empty((len(texts), 384), dtype=np.float32)
+        encodings = self._tokenizer.encode_batch(list(texts))
         # Texts of like length share a batch, so that little of it is padding.
-        order = sorted(range(len(texts)), key=lambda position: len(texts[position]))
-        for first in range(0, len(order), BATCH_SIZE):
-            batch = order[first : first + BATCH_SIZE]
-            encodings = self._tokenizer.encode_batch([texts[position] for position in batch])
-            inputs = {
-                "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
-                "attention_mask": np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64),
-            }
+        order = sorted(range(len(texts)), key=lambda position: len(encodings[position].ids))
+        while order:
+            # The longest come first, and as many of them as keep the batch, padding included, within bounds.
+            longest = len(encodings[order[-1]].ids)
+            batch = order[-max(1, BATCH_TOKENS // longest) :]
+            del order[-len(batch) :]
+            token_ids = np.zeros((len(batch), longest), dtype=np.int64)
+            mask = np.zeros_like(token_ids)
+            for row, position in enumerate(batch):
+                ids = encodings[position].ids
+                token_ids[row, : len(ids)] = ids
+                mask[row, : len(ids)] = 1
+            inputs = {"input_ids": token_ids, "attention_mask": mask}
             (vectors[batch],) = self._session.run(["sentence_embedding"], inputs)
         return vectors
 

@@ -37,7 +37,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def embedder():
     """The real model; its graph is exported where the cache does not have it yet."""
     return load_embedder(replace(IndexSettings.resolve(), embed_model=None), Listener())

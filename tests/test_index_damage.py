@@ -1,13 +1,16 @@
 import itertools
 import random
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from filelock import FileLock
 
+from index.build import build_in_memory
 from index.embed import load_embedder
 from index.errors import StoreError
 from index.folder import IndexFolder
@@ -141,6 +144,24 @@ def test_damaged_hnsw_files_never_reach_chroma(index_folder, diary_index, diary_
     assert receipt.reason.startswith(str(path / "builds"))
     assert notices == [f"rebuilding the index: {receipt.reason}"]
     assert opened(index_folder(embedder=diary_embedder))[1].reason == ""
+
+
+def test_damage_that_only_a_search_would_meet_is_noticed(index_folder, sound, before, home, notices, embedder):
+    path = home / "index"
+    shutil.copytree(sound, path)
+    (database,) = path.glob("builds/*/chroma/chroma.sqlite3")
+    with closing(sqlite3.connect(database)) as connection:
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'embedding_metadata'").fetchone()
+    with database.open("r+b") as file:
+        file.seek((page - 1) * page_size)
+        file.write(b"\xff" * page_size)
+    corpus, receipt = index_folder().open()
+    assert "malformed" in receipt.reason
+    assert notices == [f"rebuilding the index: {receipt.reason}"]
+    assert len(corpus.search(embedder.encode_question("How old is the oak by the gate?"), 3)) == 3
+    assert_same(state(corpus), before)
+    corpus.close()
 
 
 @pytest.fixture
@@ -286,7 +307,9 @@ def write_and_wait(connection, path, home, names):
     """Runs in a process of its own: says when it begins to write, and when it is done."""
     notices = []
     settings = IndexSettings.resolve(home=home)
-    folder = IndexFolder(path, settings, load_embedder(settings, Listener()), Listener(notice=notices.append), load_builtin)
+    embedder = load_embedder(settings, Listener())
+    build_in_memory([TRAINS], embedder, Listener()).close()  # so that what is slow only once lies behind it
+    folder = IndexFolder(path, settings, embedder, Listener(notice=notices.append), load_builtin)
     documents = [document for document in (BOATS, TRAINS) if document.title in names]
     connection.send("ready")
     connection.recv()
@@ -308,25 +331,14 @@ def add_and_remove(connection, path, home, names):
     connection.send("done")
 
 
-@pytest.fixture
-def writer(processes, home):
-    """Starts processes that write this test's index; none of them outlives the test."""
-    started = []
-
-    def start(*names, target=write_and_wait):
-        ours, theirs = processes.Pipe()
-        process = processes.Process(target=target, args=(theirs, home / "index", home, names))
-        process.start()
-        theirs.close()
-        started.append(process)
-        assert ours.poll(60)
-        assert ours.recv() == "ready"
-        return process, ours
-
-    yield start
-    for process in started:
-        process.kill()
-        process.join()
+def start(processes, target, home, names):
+    """Returns a process that is ready to write the index in `home`, and the connection to it."""
+    ours, theirs = processes.Pipe()
+    process = processes.Process(target=target, args=(theirs, home / "index", home, names), daemon=True)
+    process.start()
+    theirs.close()
+    assert answer(ours) == "ready"
+    return process, ours
 
 
 def answer(connection):
@@ -334,15 +346,34 @@ def answer(connection):
     return connection.recv()
 
 
+@pytest.fixture
+def writer(processes, home):
+    """Starts processes that write this test's index; none of them outlives the test."""
+    started = []
+
+    def start_writer(*names, target=write_and_wait):
+        process, connection = start(processes, target, home, names)
+        started.append(process)
+        return process, connection
+
+    yield start_writer
+    for process in started:
+        process.kill()
+        process.join()
+
+
 @pytest.fixture(scope="module")
-def seconds_to_add(tmp_path_factory, sound, embedder):
+def seconds_to_add(tmp_path_factory, processes, sound):
     """How long a writer takes, so that kills fall into all of its work."""
-    path = tmp_path_factory.mktemp("timed") / "index"
-    shutil.copytree(sound, path)
-    folder = IndexFolder(path, IndexSettings.resolve(home=path.parent, environ={}), embedder, Listener(), load_builtin)
+    home = tmp_path_factory.mktemp("timed")
+    shutil.copytree(sound, home / "index")
+    process, connection = start(processes, write_and_wait, home, ("Harbour Rules", "Timetable"))
     began = time.perf_counter()
-    folder.add([BOATS, TRAINS])[0].close()
-    return time.perf_counter() - began
+    connection.send("go")
+    answer(connection)
+    seconds = time.perf_counter() - began
+    process.join()
+    return seconds
 
 
 @pytest.mark.parametrize("moment", range(16))

@@ -12,6 +12,7 @@ from chromadb.config import Settings
 
 from index import corpus as corpus_module
 from index.build import build_in_memory
+from index.chunk import PassageParser
 from index.embed import load_embedder
 from index.errors import StoreError
 from index.folder import IndexFolder
@@ -248,6 +249,19 @@ def test_no_text_is_embedded_twice(index_folder, counting, embedded, commentary,
     assert (receipt.sentences_embedded, receipt.sentences_reused) == (1, 38 + 5 + 5)
 
 
+def test_no_document_is_cut_twice(index, boats, gardens, monkeypatch):
+    index.add([gardens])[0].close()
+    parse, cut = PassageParser.parse, []
+
+    def parsing(parser, document, *progress):
+        cut.append(document)
+        return parse(parser, document, *progress)
+
+    monkeypatch.setattr(PassageParser, "parse", parsing)
+    index.add([boats])[0].close()
+    assert cut == [boats]
+
+
 def test_a_repeated_sentence_is_embedded_once_and_found_at_each_place(index_folder, counting, embedded):
     corpus, receipt = index_folder(embedder=counting).add([load_text("It rains. It rains.\n\nThe sun shines. It rains.")])
     assert sorted(embedded) == ["It rains.", "The sun shines."]
@@ -304,8 +318,8 @@ def test_open_with_holds_exactly_the_given_documents(index, commentary, gardens,
 
 
 @pytest.mark.parametrize("how", ["open", "open_with"])
-def test_a_build_that_is_distrusted_is_made_again(index, path, gardens, notices, how):
-    index.add([gardens])[0].close()
+def test_a_build_that_is_distrusted_is_made_again(index, index_folder, path, gardens, notices, how):
+    index_folder().add([gardens])[0].close()
     opening = index.open if how == "open" else lambda **options: index.open_with([gardens], **options)
     opening()[0].close()
     build = Manifest.read(path).build

@@ -84,8 +84,17 @@ def test_a_paragraph_longer_than_a_window_is_cut_as_if_there_were_none(monkeypat
     assert sentences(" ".join(expected)) == expected
 
 
+def test_sentences_are_the_same_wherever_windows_end(monkeypatch):
+    expected = ["It is 5 p.m. in the U.S. navy.", "Really... who knew?", "“Yes,” Mr. Lee said."] * 8
+    found = set()
+    for window in range(200, 320):
+        monkeypatch.setattr(sentences_module, "WINDOW", window)
+        found.add(tuple(sentences(" ".join(expected))))
+    assert found == {tuple(expected)}
+
+
 def test_a_long_run_without_white_space_is_a_sentence_and_its_neighbours_are_too():
-    blob = "data:image/png;base64," + "iVBORw0KGgo" * 20_000
+    blob = "data:image/png;base64," + "abcdefghijk" * 20_000
     assert sentences(f"Here is a picture. {blob} It shows a boat. Nobody is on it.") == [
         *("Here is a picture.", f"{blob} It shows a boat.", "Nobody is on it.")
     ]
@@ -147,6 +156,8 @@ def test_the_commentary_has_its_title_three_headings_and_38_sentences(commentary
         ["“He said ‘It is over.’”", "Then he left."],
         ["He called it ‘over’.", "Then he left."],
         ["It was the dogs’.", "Then he left."],
+        ["A quotation that began a paragraph ago ends here.”", "Then he left."],
+        ['And so does this one."', "Then he left."],
         ["“Is it?” she asked.", "“No.”", "He left.", "(See p. 3.)", "It ended."],
         ["See No. 4 for details.", "Rule No. 5 is void."],
         ["Dr. Smith and Mr. Jones met.", "Prof. Lee did not."],
@@ -194,6 +205,9 @@ def test_each_list_item_is_a_paragraph_of_its_own(marks):
 
 
 def test_the_number_of_a_list_item_goes_with_its_text():
+    assert sentences("Do it so. 1. Open the lid. 2. Pour. a. Close it.") == [
+        *("Do it so.", "1. Open the lid.", "2. Pour.", "a. Close it.")
+    ]
     assert sentences("1. Open the lid.\n2. Pour the water. Wait.\n3. Close it.") == [
         *("1. Open the lid.", "2. Pour the water.", "Wait.", "3. Close it.")
     ]
@@ -232,6 +246,7 @@ def test_headings(text, expected):
         "Name: Ada\nBorn: 1815\nCity: London\n\nShe wrote programs.",
         "She came.\n\n#hash tags are not headings\n\nShe left.",
         "She came.\n\nTo buy\n\n",
+        "She came.\n\nRain fell. Boats stayed in\n\nShe left.",
         "name | born\n\nAda | 1815\n\nShe wrote programs.",
         "She came.\n\nThe harbour was open\n\nShe left.",
         "She came.\n\nQuiet hours 10 pm to 7 am\n\nShe left.",
