@@ -50,6 +50,7 @@ class Corpus:
             self._first_row[document.id] = total
             total += len(layouts[document.id].outline.sentences)
         self.sentence_count = total
+        self._row_ids = [_row_id(s) for document in documents for s in layouts[document.id].outline.sentences]
         self._first_passage = {
             document.id: [passage.first_sentence for passage in layouts[document.id].passages] for document in documents
         }
@@ -106,8 +107,15 @@ class Corpus:
 
     def search(self, vector: Vectors, limit: int) -> list[Sentence]:
         """Returns the sentences nearest to a vector by cosine, nearest first."""
+        try:
+            row_ids = self._store.search(vector, min(limit, self.sentence_count))
+        except StoreDamaged:
+            if self._vectors is None:
+                raise
+            # A later build may have taken this one's place; the vectors, which were checked, are at hand.
+            row_ids = [self._row_ids[row] for row in np.argsort(-(self._vectors @ vector), kind="stable")[:limit]]
         found = []
-        for row_id in self._store.search(vector, min(limit, self.sentence_count)):
+        for row_id in row_ids:
             document_id, _, ordinal = row_id.partition(":")
             found.append(self.layouts[document_id].outline.sentences[int(ordinal)])
         return found
@@ -117,8 +125,7 @@ class Corpus:
         self._store.close()
 
     def _read_all(self) -> Vectors:
-        ids = [row.id for document in self.documents for row in rows_of(document, self.layouts[document.id])]
-        return self._checked(self._store.read(ids), range(len(ids)))
+        return self._checked(self._store.read(self._row_ids), range(len(self._row_ids)))
 
     def _checked(self, vectors: Vectors, numbers: Sequence[int]) -> Vectors:
         for vector, number in zip(vectors, numbers, strict=True):

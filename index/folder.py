@@ -162,16 +162,34 @@ class IndexFolder:
                 self._listener.notice(f"rebuilding the index: {trouble}")
             reason = afresh or trouble or ("the documents changed" if opened is not None else "first use")
             before = opened.corpus if opened is not None else None
+            sibling = self._sibling(wanted) if opened is None and not trouble else None
             try:
-                corpus, made = self._swap_in(wanted, None if afresh else before)
+                corpus, made = self._swap_in(wanted, None if afresh else before or sibling)
                 return corpus, Receipt.of(reason, wanted, made, before, taken_over=not afresh)
             except OSError as error:
                 raise _unwritable(self._folder, error) from error
             except StoreDamaged as error:
                 raise StoreUnwritable(f"{self._folder}: the new index could not be written or read back: {error}") from error
             finally:
-                if opened is not None:
-                    opened.corpus.close()
+                for done in (before, sibling):
+                    if done is not None:
+                        done.close()
+
+    def _sibling(self, documents: Sequence[Document]) -> Corpus | None:
+        """Opens the index beside a new one that shares most of its documents, so that they are not embedded again."""
+        ids = {document.id for document in documents}
+        shared = {
+            folder: len(ids.intersection(manifest.documents))
+            for folder in self._folder.parent.iterdir()
+            if folder != self._folder and (manifest := Manifest.read(folder)) is not None
+        }
+        best = max(shared, key=lambda folder: shared[folder], default=None)
+        if best is None or not shared[best]:
+            return None
+        opened: _Opened | None = None
+        with suppress(StoreError):  # then it is of no help
+            opened, _ = IndexFolder(best, self._settings, self._embedder, self._listener, self._initial)._open_in_place()
+        return opened.corpus if opened is not None else None
 
     def _open_in_place(self) -> tuple[_Opened | None, str]:
         """Returns the current build if it is sound, or else why not (in words; empty where there is no index yet)."""

@@ -109,7 +109,7 @@ class Conversation:
 
     def ask(self, question: str) -> Answer:
         """Answers a question and remembers it."""
-        earlier = [turn.question for turn in self._turns if turn.answer.status != "empty_question"]
+        earlier = [turn.question for turn in self._turns]
         cited = [citation for turn in self._turns for citation in turn.answer.citations]
         answer = self._ask(question, earlier, cited)
         self._turns.append(Turn(question, answer))

@@ -110,6 +110,17 @@ def test_with_another_model_it_says_that_its_numbers_are_a_guess(embedder, monke
     assert "some/other-model" in line
 
 
+def test_a_folder_that_gains_a_file_keeps_what_was_embedded(files):
+    folder = files[0].parent
+    with qa.open(folder) as bot:
+        sentences = bot.receipt.sentences_embedded
+    (folder / "boats.txt").write_text("Boats keep to the right on the river.")
+    with qa.open(folder) as bot:
+        assert len(bot.documents) == 3
+        assert (bot.receipt.sentences_embedded, bot.receipt.sentences_reused) == (1, sentences)
+        assert (len(bot.receipt.added), bot.receipt.removed) == (3, ())
+
+
 def test_a_folder_gives_the_documents_in_it(files):
     with qa.open(files[0].parent) as bot:
         assert [document.title for document in bot.documents] == ["Gardens of the Town", "Trams of the Town"]
