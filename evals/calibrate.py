@@ -1,7 +1,7 @@
 """Fits the untrained reader's numbers: `python -m evals.calibrate`, with `--write` into qa/calibration.json.
 
 - The weights of the neighbour and of shared words: the best recall of nuggets among the first three sentences, on the
-  first five parts of the written questions (evals/written).
+  training part of the written questions (evals/written).
 - The scores and the probability of an answer: Platt scaling on the development questions (evals/dev), each asked of its own
   text, and of the two other texts, which do not answer it.
 - The thresholds: on the development questions, the one for answering by balanced accuracy, the one for further sentences by
@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from evals.development import DevelopmentQuestion, Span, load_development, overlaps, share_of_nuggets
+from evals.development import load_development
+from evals.questions import LabelledQuestion, Span, overlaps, share_of_nuggets
 from evals.written_questions import load_written
 from index.build import build_in_memory
 from index.corpus import Corpus
@@ -53,7 +54,7 @@ Similarities = npt.NDArray[np.float64]
 class Asked:
     """A question asked of a text, its own or another."""
 
-    question: DevelopmentQuestion
+    question: LabelledQuestion
     corpus: Corpus
     answerable: bool
     similarity: Similarities
@@ -81,13 +82,13 @@ def main() -> None:
     listener = Listener(notice=print)
     embedder = load_embedder(replace(IndexSettings.resolve(), embed_model=None), listener)
     numbers = Calibration(embedder.fingerprint, 0, 0, 1, 0, 1, 0, 0.5, 0.5)
-    numbers = _choose_weights(numbers, [question for question in load_written(range(1, 6)) if question.answerable], embedder)
+    numbers = _choose_weights(numbers, [question for question in load_written("train") if question.answerable], embedder)
     asked = _ask_all(load_development(), numbers, embedder)
     numbers = _fit(numbers, asked)
     _report(numbers, asked)
     data = b"".join(path.read_bytes() for path in sorted((HERE / "dev").iterdir()))
     made_of = {
-        "weights": "evals/written, parts 1 to 5: recall of nuggets among the first three sentences",
+        "weights": "evals/written, split train: recall of nuggets among the first three sentences",
         "scores and thresholds": "evals/dev, 60 questions",
         "sha256 of evals/dev": hashlib.sha256(data).hexdigest(),
     }
@@ -98,7 +99,7 @@ def main() -> None:
         print(f"wrote {TARGET.name}")
 
 
-def _choose_weights(numbers: Calibration, questions: Sequence[DevelopmentQuestion], embedder: Embedder) -> Calibration:
+def _choose_weights(numbers: Calibration, questions: Sequence[LabelledQuestion], embedder: Embedder) -> Calibration:
     corpora = _corpora((question.document for question in questions), embedder)
     nuggets = sum(len(question.nuggets) for question in questions)
     best = (0.0, numbers)
@@ -125,7 +126,7 @@ def _corpora(documents: Iterable[Document], embedder: Embedder) -> dict[str, Cor
     }
 
 
-def _ask_all(questions: Sequence[DevelopmentQuestion], numbers: Calibration, embedder: Embedder) -> list[Asked]:
+def _ask_all(questions: Sequence[LabelledQuestion], numbers: Calibration, embedder: Embedder) -> list[Asked]:
     corpora = _corpora((question.document for question in questions), embedder)
     near_misses = sum(not question.answerable for question in questions)
     off_topic = len(questions) * (len(corpora) - 1)

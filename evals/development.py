@@ -9,39 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from evals.questions import LabelledQuestion, Span
 from index.errors import QAError
 from index.load import load_paths
 from index.types import Document
 
-__all__ = ["DevelopmentQuestion", "Span", "load_development", "overlaps", "share_of_nuggets"]
-
-Span = tuple[int, int]
+__all__ = ["load_development"]
 
 
-@dataclass(frozen=True, slots=True)
-class DevelopmentQuestion:
-    """A question and what a full answer to it needs."""
-
-    id: str
-    document: Document
-    question: str
-    category: str
-    history: tuple[str, ...]
-    nuggets: tuple[tuple[Span, ...], ...]
-    """For each nugget the spans of the sentences that supply it; empty where the document does not answer."""
-    useful: tuple[Span, ...]
-
-    @property
-    def answerable(self) -> bool:
-        """Whether the document answers it."""
-        return bool(self.nuggets)
-
-
-def load_development() -> list[DevelopmentQuestion]:
+def load_development() -> list[LabelledQuestion]:
     """Returns the questions in the order of their file.
 
     Raises:
@@ -58,7 +37,7 @@ def load_development() -> list[DevelopmentQuestion]:
         def spans(quotes: Iterable[str], document: Document = document, number: int = number) -> tuple[Span, ...]:
             return tuple(_span(quote, document, number) for quote in quotes)
 
-        question = DevelopmentQuestion(
+        question = LabelledQuestion(
             id=fields["id"],
             document=document,
             question=fields["question"],
@@ -71,18 +50,6 @@ def load_development() -> list[DevelopmentQuestion]:
             raise QAError(f"questions.jsonl:{number}: 'answerable' does not agree with 'nuggets'")
         questions.append(question)
     return questions
-
-
-def share_of_nuggets(question: DevelopmentQuestion, shown: Iterable[Span]) -> float:
-    """Returns the share of an answerable question's nuggets that the shown spans supply, in 0..1."""
-    spans = list(shown)
-    supplied = [any(overlaps(span, wanted) for span in spans for wanted in nugget) for nugget in question.nuggets]
-    return sum(supplied) / len(supplied)
-
-
-def overlaps(span: Span, wanted: Span) -> bool:
-    """Says whether two spans share a character."""
-    return span[0] < wanted[1] and wanted[0] < span[1]
 
 
 def _span(quote: str, document: Document, number: int) -> Span:

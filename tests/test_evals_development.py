@@ -10,8 +10,9 @@ import pytest
 
 import evals.development
 import evals.written_questions
-from evals.development import DevelopmentQuestion, load_development, overlaps, share_of_nuggets
-from evals.written_questions import FOLDER, check, load_written
+from evals.development import load_development
+from evals.questions import LabelledQuestion, overlaps, share_of_nuggets
+from evals.written_questions import FOLDER, SPLITS, check, load_written, sentences_of
 from index.errors import QAError
 
 DEV = Path(evals.development.__file__).parent / "dev"
@@ -96,7 +97,7 @@ def test_spans_overlap_when_they_share_a_character(span, wanted, shares):
 
 
 def test_a_nugget_is_supplied_by_any_one_of_its_sentences(questions):
-    question = DevelopmentQuestion("x", questions[0].document, "?", "fact", (), (((0, 10), (20, 30)), ((40, 50),)), ())
+    question = LabelledQuestion("x", questions[0].document, "?", "fact", (), (((0, 10), (20, 30)), ((40, 50),)), ())
     assert share_of_nuggets(question, []) == 0.0
     assert share_of_nuggets(question, [(20, 30)]) == 0.5
     assert share_of_nuggets(question, [(0, 10), (20, 30)]) == 0.5
@@ -106,21 +107,24 @@ def test_a_nugget_is_supplied_by_any_one_of_its_sentences(questions):
 
 @pytest.fixture(scope="module")
 def passages():
-    files = sorted(FOLDER.glob("part-*.jsonl"))
+    files = sorted(FOLDER.glob("*.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def test_the_written_questions_have_no_fault(passages):
     assert [fault for passage in passages for fault in check(passage)] == []
-    assert len(passages) == len({passage["id"] for passage in passages}) == 240
-    assert sum(len(passage["questions"]) for passage in passages) == 3360
+    assert len(passages) == len({passage["id"] for passage in passages}) >= 400
+    asked = [question for passage in passages for question in passage["questions"]]
+    assert len(asked) >= 6000
+    assert sum(not question["nuggets"] for question in asked) >= len(asked) / 3
 
 
 def test_the_written_questions_load_with_spans_that_are_whole_sentences(passages):
-    loaded = load_written([1])
-    first = [passage for passage in passages if passage["id"] in {question.document.source for question in loaded}]
-    assert len(loaded) == sum(len(passage["questions"]) for passage in first) == 30 * 14
-    sentences = {passage["id"]: {s for paragraph in passage["paragraphs"] for s in paragraph} for passage in first}
+    loaded = load_written("dev")
+    kept = [passage for passage in passages if passage["split"] == "dev"]
+    assert {question.document.source for question in loaded} == {passage["id"] for passage in kept}
+    assert len(loaded) == sum(len(passage["questions"]) for passage in kept)
+    sentences = {passage["id"]: set(sentences_of(passage)) for passage in kept}
     for question in loaded:
         for start, end in [*(span for nugget in question.nuggets for span in nugget), *question.useful]:
             assert question.document.text[start:end] in sentences[question.document.source]
@@ -168,7 +172,8 @@ def _both_nugget_and_useful(passage):
         (lambda passage: passage.pop("heading"), "fields"),
         (lambda passage: passage.update(note=""), "fields"),
         (_drop_words, "fewer than 120"),
-        (lambda passage: passage["paragraphs"].append(["Word." + " word" * 450 + "."]), "more than 450"),
+        (lambda passage: passage["paragraphs"].append(["Word." + " word" * 1500 + "."]), "more than 1,500"),
+        (lambda passage: passage.update(split="exam"), "split"),
         (_set_sentence("It does not end here and"), "not a whole sentence"),
         (_set_sentence(" It begins with a space."), "not a whole sentence"),
         (_ask_twice, "asked 2 times"),
@@ -186,6 +191,11 @@ def _both_nugget_and_useful(passage):
         (_question("followup", history=[]), "follow-up"),
         (_question("fact", history=["Why?"]), "follow-up"),
         (_question("fact", correction=[0]), "correction"),
+        (_question("fact", twin={"0": "No full stop"}), "twin"),
+        (_question("fact", twin={"999": "Out of range."}), "twin"),
+        (_question("fact", twin={}), "twin"),
+        (_question("fact", nuggets=[[0, 1]], useful=[], twin={"0": "Only one of two."}), "leaves evidence [1]"),
+        (_question("unanswerable", twin={"0": "One.", "1": "Two."}), "replaces one sentence"),
     ],
 )
 def test_a_planted_fault_is_found(passages, plant, says):
@@ -199,14 +209,34 @@ def test_a_planted_fault_is_found(passages, plant, says):
     assert any(says in fault for fault in faults)
 
 
+def test_splits_share_no_passage_and_a_twin_turns_its_question_round():
+    splits = {split: load_written(split, twins=True) for split in SPLITS}
+    texts = {
+        split: {q.document.source.split("-twin")[0].rsplit("-", 1)[0] for q in asked if q.twin_of}
+        for split, asked in splits.items()
+    }
+    assert not texts["train"] & texts["dev"] and not texts["dev"] & texts["test"] and not texts["train"] & texts["test"]
+    for asked in splits.values():
+        by_id = {question.id: question for question in asked}
+        twins = [question for question in asked if question.twin_of]
+        assert len(twins) > 100
+        for twin in twins:
+            original = by_id[twin.twin_of]
+            assert (twin.question, twin.history) == (original.question, original.history)
+            assert twin.answerable != original.answerable
+            assert twin.document.text != original.document.text
+            for start, end in (span for nugget in twin.nuggets for span in nugget):
+                assert twin.document.text[start:end] not in original.document.text
+
+
 def test_a_written_passage_with_a_fault_is_not_loaded(tmp_path, monkeypatch, passages):
     monkeypatch.setattr(evals.written_questions, "FOLDER", tmp_path)
     good, bad = json.dumps(passages[0]), json.dumps(passages[1] | {"title": None, "note": ""})
-    (tmp_path / "part-1.jsonl").write_text(f"{good}\n{bad}\n", encoding="utf-8")
-    with pytest.raises(QAError, match=r"part-1\.jsonl:2: fields"):
-        load_written([1])
-    (tmp_path / "part-1.jsonl").write_text(f"{good}\n\n{{\n", encoding="utf-8")
-    with pytest.raises(QAError, match=r"part-1\.jsonl:2: not JSON"):
-        load_written([1])
-    (tmp_path / "part-1.jsonl").write_text(good, encoding="utf-8")
-    assert len(load_written([1])) == len(passages[0]["questions"])
+    (tmp_path / "passages.jsonl").write_text(f"{good}\n{bad}\n", encoding="utf-8")
+    with pytest.raises(QAError, match=r"passages\.jsonl:2: fields"):
+        load_written("train")
+    (tmp_path / "passages.jsonl").write_text(f"{good}\n\n{{\n", encoding="utf-8")
+    with pytest.raises(QAError, match=r"passages\.jsonl:2: not JSON"):
+        load_written("train")
+    (tmp_path / "passages.jsonl").write_text(good, encoding="utf-8")
+    assert len(load_written("train")) == len(passages[0]["questions"])

@@ -28,9 +28,9 @@ def commentary() -> str:
 def megabyte() -> str:
     """Returns about a million characters of prose with no two sentences alike, so that none can be embedded once for both."""
     passages: list[list[str]] = []
-    for part in sorted(FOLDER.glob("part-*.jsonl")):
+    for part in sorted(FOLDER.glob("*.jsonl")):
         for line in part.read_text(encoding="utf-8").splitlines():
-            passages += json.loads(line)["paragraphs"]
+            passages += [part for part in json.loads(line)["paragraphs"] if isinstance(part, list)]
     paragraphs: list[str] = []
     characters = edition = 0
     while characters < 1_000_000:
