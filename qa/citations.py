@@ -20,7 +20,8 @@ _SAID_INSTEAD = frozenset({EMPTY, not_in_document(1), not_in_document(2)})
 def check(answer: Answer, documents: Mapping[str, Document]) -> Answer:
     """Returns the answer unchanged if it keeps the invariant.
 
-    Each quote, the nearest ones too, is the exact slice of its document and is not blank; the citations are numbered
+    Each quote, the nearest ones too, is the exact slice of its document and is not blank, and its short answer, if it has
+    one, stands within it; the citations are numbered
     1, 2, … in order of appearance; the text is nothing but their sentences, each followed by its marker; an answer that
     is not 'answered' cites nothing and says no more than that; only 'not in the document' has nearest sentences; the
     confidence is a probability.
@@ -60,3 +61,7 @@ def _check_slices(citations: Iterable[Citation], documents: Mapping[str, Documen
             raise CitationError(f"citation [{citation.number}] is empty or outside {document.title!r}")
         if document.text[citation.start : citation.end] != citation.quote:
             raise CitationError(f"citation [{citation.number}] is not what stands in {document.title!r} there")
+        if citation.short_answer is not None:
+            start, end = citation.short_answer
+            if not citation.start <= start < end <= citation.end:
+                raise CitationError(f"the short answer of citation [{citation.number}] stands outside it")

@@ -94,6 +94,7 @@ def cite(sentences: Sequence[Sentence], reading: Reading, corpus: Corpus) -> tup
                 heading=sentence.heading,
                 page=corpus.passages_with(sentence)[0].page,
                 score=scores.get(sentence, 0.0),
+                short_answer=reading.short_answers.get(sentence),
             )
         )
     return tuple(citations)

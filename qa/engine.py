@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from index.corpus import Corpus
 from index.types import Passage, RetrievedPassage
@@ -75,7 +76,7 @@ class Engine:
                 text = compose.write(citations)
             else:
                 citations = ()
-                nearest = compose.cite(compose.nearest(reading), reading, self.corpus)
+                nearest = compose.cite(compose.nearest(reading), replace(reading, short_answers={}), self.corpus)
                 text = compose.not_in_document(len(self.corpus.documents))
         scored = sorted(map(ScoredSentence, reading.sentences, reading.scores), key=lambda sentence: -sentence.score)
         trace = Trace(

@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import Stemmer
 
-__all__ = ["BM25", "stems"]
+__all__ = ["BM25", "saturated", "stems"]
+
+LEXICAL_HALF = 4.0
+"""The BM25 score of a sentence that counts half."""
 
 
 def stems(texts: Sequence[str]) -> list[list[str]]:
@@ -18,6 +21,11 @@ def stems(texts: Sequence[str]) -> list[list[str]]:
     stemmer = Stemmer.Stemmer("english")
     found: list[list[str]] = bm25s.tokenize(list(texts), stopwords="en", stemmer=stemmer, return_ids=False, show_progress=False)
     return found
+
+
+def saturated(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Returns sentences' BM25 scores brought into 0..1: s / (s + 4), so that 4 counts half."""
+    return scores / (scores + LEXICAL_HALF)
 
 
 class BM25:

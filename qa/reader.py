@@ -7,8 +7,8 @@ before it), and by the words they share. Its numbers come from `evals.calibrate`
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from typing import Protocol
@@ -35,6 +35,8 @@ class Reading:
     """Of each sentence: how likely it is to belong to the answer, 0..1."""
     answered: float
     """The probability, 0..1, that the passages answer the question."""
+    short_answers: Mapping[Sentence, tuple[int, int]] = field(default_factory=dict)
+    """Where in its document a sentence's short answer stands, half-open, for those in which one stands out."""
 
 
 class Reader(Protocol):

@@ -32,6 +32,8 @@ class Citation:
     page: int | None
     score: float
     """How likely the sentence is to belong to the answer, in 0..1, as the reader estimates it."""
+    short_answer: tuple[int, int] | None = None
+    """Where the short answer stands, [start, end) in the document and within the citation; None if none stands out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Trains the evidence reader: `python -m evals.training`."""
