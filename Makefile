@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 override Q := $(value Q)
 export Q
 
-.PHONY: ask test check lint lock bench calibrate picture clean
+.PHONY: ask test check lint lock bench calibrate reading picture clean
 
 ask: $(READY)
 	@test -n "$$Q" || { echo 'usage: make ask Q="your question"' >&2; exit 2; }
@@ -28,6 +28,9 @@ bench: $(READY)
 
 calibrate: $(READY)
 	$(VENV)/bin/python -m evals.calibrate
+
+reading: $(READY)
+	$(VENV)/bin/python -m evals.reading
 
 picture: $(READY)
 	$(VENV)/bin/python docs/picture.py

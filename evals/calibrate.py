@@ -1,4 +1,4 @@
-"""Fits the untrained reader's numbers: `python -m evals.calibrate`, with `--write` into qa/calibration.json.
+"""Fits the untrained reader's numbers: `python -m evals.calibrate`, with `--write` into evals/similarity.json.
 
 - The weights of the neighbour and of shared words: the best recall of nuggets among the first three sentences, on the
   training part of the written questions (evals/written).
@@ -26,6 +26,7 @@ from sklearn.linear_model import LogisticRegression
 
 from evals.development import load_development
 from evals.questions import LabelledQuestion, Span, overlaps, share_of_nuggets
+from evals.similarity import Calibration, SimilarityReader
 from evals.written_questions import load_written
 from index.build import build_in_memory
 from index.corpus import Corpus
@@ -35,12 +36,12 @@ from index.settings import IndexSettings
 from index.types import Document
 from qa import compose
 from qa.conversation import understand
-from qa.reader import Calibration, Reading, SimilarityReader
+from qa.reader import Reading
 
 __all__ = ["Asked", "main"]
 
 HERE = Path(__file__).parent
-TARGET = HERE.parent / "qa" / "calibration.json"
+TARGET = HERE / "similarity.json"
 WEIGHTS = (0.0, 0.25, 0.5, 0.75)
 LEXICAL_WEIGHTS = (0.0, 0.2, 0.4, 0.6)
 EVIDENCE_THRESHOLDS = tuple(round(0.3 + 0.05 * step, 2) for step in range(15))
@@ -77,7 +78,7 @@ class Asked:
 def main() -> None:
     """Fits everything anew."""
     parser = argparse.ArgumentParser(prog="python -m evals.calibrate", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write qa/calibration.json")
+    parser.add_argument("--write", action="store_true", help="write evals/similarity.json")
     options = parser.parse_args()
     listener = Listener(notice=print)
     embedder = load_embedder(replace(IndexSettings.resolve(), embed_model=None), listener)

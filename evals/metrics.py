@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Share", "auc", "calibration_bins", "expected_calibration_error", "f1"]
+__all__ = ["Bin", "Share", "auc", "calibration_bins", "expected_calibration_error", "f1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ class Share:
 
     def __str__(self) -> str:
         return f"{self.value:.2f} ({self.count:.0f}/{self.of})" if self.of else "–"
+
+
+class Bin(NamedTuple):
+    """Probabilities close to one another, and what came of them."""
+
+    mean: float
+    """Of the probabilities."""
+    share: float
+    """Of those that came true."""
+    size: int
+    weight: float
 
 
 def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
@@ -54,23 +66,34 @@ def f1(right: int, said: int, wanted: int) -> float:
 
 
 def calibration_bins(
-    probabilities: Sequence[float], outcomes: Sequence[bool], bins: int = 10
-) -> list[tuple[float, float, int]]:
-    """Returns mean probability, share of outcomes and count of each equally wide bin that holds anything, lowest first."""
+    probabilities: Sequence[float], outcomes: Sequence[bool], weights: Sequence[float] | None = None, bins: int = 10
+) -> list[Bin]:
+    """Returns each equally wide bin of probabilities that holds anything, lowest first.
+
+    Args:
+        probabilities: What was said, 0..1.
+        outcomes: Whether it was so.
+        weights: How much each counts in its bin; None for alike.
+        bins: Into how many the range is cut.
+    """
     found = []
+    weights = [1.0] * len(probabilities) if weights is None else weights
     numbers = [min(int(probability * bins), bins - 1) for probability in probabilities]
     for number in range(bins):
         inside = [at for at, its in enumerate(numbers) if its == number]
-        if inside:
-            mean = sum(probabilities[at] for at in inside) / len(inside)
-            found.append((mean, sum(outcomes[at] for at in inside) / len(inside), len(inside)))
+        weight = sum(weights[at] for at in inside)
+        if weight:
+            mean = sum(probabilities[at] * weights[at] for at in inside) / weight
+            found.append(Bin(mean, sum(outcomes[at] * weights[at] for at in inside) / weight, len(inside), weight))
     return found
 
 
-def expected_calibration_error(probabilities: Sequence[float], outcomes: Sequence[bool], bins: int = 10) -> float:
-    """Returns the mean distance between probability and outcome over equal bins, weighted by count; 0..1, lower is better.
+def expected_calibration_error(
+    probabilities: Sequence[float], outcomes: Sequence[bool], weights: Sequence[float] | None = None, bins: int = 10
+) -> float:
+    """Returns the mean distance between probability and outcome over equal bins, by weight; 0..1, lower is better.
 
     Naeini, Cooper and Hauskrecht 2015.
     """
-    found = calibration_bins(probabilities, outcomes, bins)
-    return sum(abs(mean - share) * count for mean, share, count in found) / max(1, len(probabilities))
+    found = calibration_bins(probabilities, outcomes, weights=weights, bins=bins)
+    return sum(abs(each.mean - each.share) * each.weight for each in found) / max(sum(each.weight for each in found), 1e-9)

@@ -21,7 +21,8 @@ from index.store import StoreDamaged
 from index.types import Document
 from qa.conversation import Conversation
 from qa.engine import Engine
-from qa.reader import Calibration, SimilarityReader
+from qa.evidence import EvidenceReader
+from qa.model import packaged_model
 from qa.types import Answer, Citation
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class DocumentQA:
         """
         self._reopen = reopen
         self._lock = threading.Lock()
+        self._model = packaged_model()
         self._corpus, self.receipt = reopen("")
-        self._engine = Engine(self._corpus, SimilarityReader(self._corpus))
+        self._engine = Engine(self._corpus, EvidenceReader(self._corpus, self._model))
 
     @property
     def documents(self) -> tuple[Document, ...]:
@@ -104,7 +106,7 @@ class DocumentQA:
             with self._lock:
                 if self._engine is engine:
                     self._corpus, self.receipt = self._reopen(str(error))
-                    self._engine = Engine(self._corpus, SimilarityReader(self._corpus))
+                    self._engine = Engine(self._corpus, EvidenceReader(self._corpus, self._model))
             return self._engine.ask(question, history=history, earlier_citations=earlier)
 
 
@@ -159,7 +161,7 @@ def open_library(settings: IndexSettings, listener: Listener) -> IndexFolder:
 
 
 def _say_if_uncalibrated(embedder: Embedder, listener: Listener) -> None:
-    if embedder.fingerprint != Calibration.load().embedding_model:
+    if embedder.fingerprint != packaged_model().numbers.embedding_model:
         name = embedder.fingerprint.split(":", 1)[0]
         listener.notice(f"thresholds and confidence were fitted for all-MiniLM-L6-v2; with {name} they are only a guess")
 

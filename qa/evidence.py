@@ -1,86 +1,31 @@
-"""The trained evidence reader: a network that reads a question and a passage's sentences together.
-
-`python -m evals.training` makes its two files: `evidence.onnx`, the network, and `evidence.json`, its checksum, what it was
-made from, and the numbers that turn its logits into probabilities.
-"""
+"""The trained evidence reader: what its network makes of a question and passages, beside similarity and shared words."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib import resources
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from index.corpus import Corpus
-from index.errors import ModelError
-from index.minilm import load_tokenizer
 from index.types import Passage, Sentence
 from qa.lexical import BM25, saturated
+from qa.model import EvidenceModel, Numbers, WindowScores
 from qa.reader import Reading
-from qa.windows import MAX_SENTENCE_TOKENS, Window, pack_windows
+from qa.windows import MAX_SENTENCE_TOKENS, Window
 
-if TYPE_CHECKING:
-    import onnxruntime
+__all__ = ["EvidenceReader", "Signals", "Span", "logistic"]
 
-__all__ = [
-    "CARD",
-    "MODEL",
-    "EvidenceModel",
-    "EvidenceReader",
-    "Logits",
-    "Numbers",
-    "Span",
-    "WindowScores",
-    "logistic",
-    "packaged_model",
-    "session_options",
-]
-
-MODEL, CARD = "evidence.onnx", "evidence.json"
-READ_TOKENS = 2048
-"""Passages are read best first until so many tokens have been; the best one is read whatever its length."""
+READ_TOKENS = 768
+"""Passages are read best first until so many tokens have been, about three; the best one is read whatever its length.
+Reading all of a document of a thousand words finds no more: recall among three 0.775, with three passages 0.774, with two 0.757
+(written questions, dev, four passages to a document)."""
 LONGEST_SHORT_ANSWER = 30
 """Tokens."""
 
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """What turns logits into probabilities and choices; fitted on dev questions by `evals.training`."""
-
-    evidence_slope: float
-    evidence_offset: float
-    """A sentence's score is the logistic function of slope x its highest logit + offset (Platt scaling)."""
-    answered_slope: float
-    best_slope: float
-    answered_offset: float
-    """The probability that a question is answered, likewise, from the windows' highest logit of being answered and the
-    sentences' highest logit of being evidence."""
-    answered_threshold: float
-    evidence_threshold: float
-    short_answer_threshold: float
-    """The least probability at which a span is taken for the short answer."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WindowScores:
-    """What the network says of one window; logits."""
-
-    evidence: Floats
-    """Of each sentence."""
-    answered: float
-    starts: Floats
-    ends: Floats
-    """Of each token of the window's sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,66 +38,39 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Logits:
-    """What the network makes of a question and its passages."""
+class Signals:
+    """What is known of a question and the sentences that were read for it."""
 
     sentences: tuple[Sentence, ...]
     """Each sentence that was read, once, in the order of their documents."""
     evidence: npt.NDArray[np.float64]
-    """Of each sentence: of belonging to the answer, given that there is one."""
+    """Of each sentence: the network's logit of belonging to the answer, given that there is one."""
+    similarity: npt.NDArray[np.float64]
+    """Of each sentence: the cosine of its vector and the question's."""
+    before: npt.NDArray[np.float64]
+    """Likewise of the sentence before it, on which it may lean; a document's first sentence is its own."""
+    lexical: npt.NDArray[np.float64]
+    """Of each sentence: its saturated BM25 score, 0..1."""
     answered: float
     """The windows' highest logit of answering the question."""
     spans: Mapping[Sentence, Span]
     """Of each sentence: the likeliest place of a short answer in its document."""
 
+    def table(self) -> npt.NDArray[np.float64]:
+        """Returns the four signals of each sentence, (sentences, 4), in the order of their definition."""
+        return np.stack([self.evidence, self.similarity, self.before, self.lexical], axis=1)
 
-class EvidenceModel:
-    """The network on ONNX Runtime; it may be shared by readers and threads."""
+    def combined(self, numbers: Numbers) -> npt.NDArray[np.float64]:
+        """Returns the combined signals of each sentence, a logit."""
+        slopes = (numbers.evidence_slope, numbers.similarity_slope, numbers.before_slope, numbers.lexical_slope)
+        logits: npt.NDArray[np.float64] = self.table() @ np.array(slopes) + numbers.evidence_offset
+        return logits
 
-    def __init__(self, data: bytes, numbers: Numbers) -> None:
-        """Takes the content of a model file, and the numbers that belong to it."""
-        import onnxruntime
-
-        self.numbers = numbers
-        self.tokenizer = load_tokenizer()
-        self._session = onnxruntime.InferenceSession(data, session_options(), providers=["CPUExecutionProvider"])
-
-    @classmethod
-    def load(cls, model: Path) -> EvidenceModel:
-        """Loads a network's file, and the numbers in `evidence.json` beside it.
-
-        Raises:
-            ModelError: A file is missing or damaged; it is named.
-        """
-        card = model.with_name(CARD)
-        data, written = _read(model), _read(card)
-        try:
-            stored = json.loads(written)
-            wanted, numbers = stored["sha256"], Numbers(**stored["numbers"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{card}: the evidence reader's numbers are damaged ({error}); reinstall the package") from None
-        found = hashlib.sha256(data).hexdigest()
-        if found != wanted:
-            raise ModelError(f"{model}: the evidence reader is damaged (sha256 {found}, not {wanted}); reinstall the package")
-        return cls(data, numbers)
-
-    def read(self, window: Window) -> WindowScores:
-        """Scores one window."""
-        names = ("token_ids", "segments", "positions", "lexical")
-        evidence, answered, starts, ends = self._session.run(
-            ["evidence", "answered", "starts", "ends"], dict(zip(names, pack_windows([window]), strict=True))
-        )
-        return WindowScores(evidence[0], float(answered[0]), starts[0], ends[0])
-
-
-@cache
-def packaged_model() -> EvidenceModel:
-    """Returns the network that comes with the package, loaded once.
-
-    Raises:
-        ModelError: A file is missing or damaged; it is named.
-    """
-    return EvidenceModel.load(Path(str(resources.files("qa").joinpath(MODEL))))
+    def probability(self, numbers: Numbers) -> float:
+        """Returns how likely it is that the question is answered, 0..1."""
+        best = float(self.combined(numbers).max())
+        logit = numbers.answered_slope * self.answered + numbers.best_slope * best + numbers.answered_offset
+        return float(logistic(np.array(logit)))
 
 
 class EvidenceReader:
@@ -168,23 +86,21 @@ class EvidenceReader:
         self._prepared = lru_cache(maxsize=4)(self._prepare)
 
     def read(self, question: str, passages: Sequence[Passage]) -> Reading:
-        """Reads the passages, best first, with the question in mind."""
-        logits = self.score(question, passages)
-        if not logits.sentences:
+        """Reads the passages, best first, with the question in mind; those past READ_TOKENS are left out."""
+        signals = self.signals(question, passages)
+        if not signals.sentences:
             return Reading((), (), 0.0)
         numbers = self._model.numbers
-        best = float(logits.evidence.max())
-        answered = numbers.answered_slope * logits.answered + numbers.best_slope * best + numbers.answered_offset
-        scores = logistic(numbers.evidence_slope * logits.evidence + numbers.evidence_offset)
         likely = {
             sentence: (span.start, span.end)
-            for sentence, span in logits.spans.items()
+            for sentence, span in signals.spans.items()
             if span.probability >= numbers.short_answer_threshold
         }
-        return Reading(logits.sentences, tuple(scores.tolist()), float(logistic(np.array(answered))), likely)
+        scores = logistic(signals.combined(numbers))
+        return Reading(signals.sentences, tuple(scores.tolist()), signals.probability(numbers), likely)
 
-    def score(self, question: str, passages: Sequence[Passage]) -> Logits:
-        """Returns what `read` makes probabilities of: each sentence's best over the windows that it stands in."""
+    def signals(self, question: str, passages: Sequence[Passage]) -> Signals:
+        """Returns what `read` makes probabilities of; a sentence's logit is its best over the windows that it stands in."""
         words, tokens = self._prepared(self._order({s for passage in passages for s in self._corpus.sentences(passage)}))
         lexical = dict(zip(tokens, saturated(words.scores(question)).tolist(), strict=True))
         asked = self._model.tokenizer.encode(question, add_special_tokens=False).ids
@@ -205,7 +121,19 @@ class EvidenceReader:
                     evidence[sentence] = logit
                     spans[sentence] = Span(sentence.start + span.start, sentence.start + span.end, span.probability)
         in_order = self._order(evidence)
-        return Logits(in_order, np.array([evidence[sentence] for sentence in in_order]), answered, spans)
+        before = [self._corpus.previous(sentence) or sentence for sentence in in_order]
+        known = tuple(dict.fromkeys([*in_order, *before]))
+        cosines = self._corpus.vectors(known) @ self._corpus.encode_question(question)
+        similarity = dict(zip(known, cosines.tolist(), strict=True))
+        return Signals(
+            sentences=in_order,
+            evidence=np.array([evidence[sentence] for sentence in in_order]),
+            similarity=np.array([similarity[sentence] for sentence in in_order]),
+            before=np.array([similarity[sentence] for sentence in before]),
+            lexical=np.array([lexical[sentence] for sentence in in_order]),
+            answered=answered,
+            spans=spans,
+        )
 
     def _prepare(self, sentences: tuple[Sentence, ...]) -> tuple[BM25, dict[Sentence, _Tokens]]:
         texts = [self._corpus.text(sentence) for sentence in sentences]
@@ -243,23 +171,6 @@ def _likeliest_spans(window: Window, scores: WindowScores, sentences: Sequence[_
         start, end = np.unravel_index(int(chances.argmax()), chances.shape)
         found.append(Span(tokens.offsets[start][0], tokens.offsets[end][1], float(chances[start, end])))
     return found
-
-
-def session_options() -> onnxruntime.SessionOptions:
-    """Returns how the network is run: on all cores that the process may use, quietly."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    return options
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: the evidence reader cannot be read ({error.strerror}); reinstall the package") from None
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -81,7 +81,7 @@ def test_a_wrong_label_is_named_by_its_line(planted, number, fields):
 
 
 def test_the_calibration_was_made_of_the_development_questions_that_are_here():
-    stored = json.loads(resources.files("qa").joinpath("calibration.json").read_text(encoding="utf-8"))
+    stored = json.loads(resources.files("evals").joinpath("similarity.json").read_text(encoding="utf-8"))
     data = b"".join(path.read_bytes() for path in sorted(DEV.iterdir()))
     assert stored["made_of"]["sha256 of evals/dev"] == hashlib.sha256(data).hexdigest()
     assert 0.0 < stored["values"]["answered_threshold"] < 1.0

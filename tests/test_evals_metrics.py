@@ -48,6 +48,10 @@ def test_f1():
 def test_calibration_error_of_hand_computed_bins():
     probabilities = [0.05, 0.05, 0.95, 1.0]
     outcomes = [False, True, True, True]
-    assert calibration_bins(probabilities, outcomes) == [(0.05, 0.5, 2), (0.975, 1.0, 2)]
+    assert calibration_bins(probabilities, outcomes) == [(0.05, 0.5, 2, 2.0), (0.975, 1.0, 2, 2.0)]
     assert expected_calibration_error(probabilities, outcomes) == pytest.approx((2 * 0.45 + 2 * 0.025) / 4)
     assert expected_calibration_error([1.0, 0.0], [True, False]) == 0.0
+    # One that counts three times is the same as three.
+    weights = [3.0 if number == 0 else 1.0 for number in range(4)]
+    thrice = expected_calibration_error(probabilities[:1] * 2 + probabilities, outcomes[:1] * 2 + outcomes)
+    assert expected_calibration_error(probabilities, outcomes, weights=weights) == pytest.approx(thrice)

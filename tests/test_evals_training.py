@@ -13,7 +13,7 @@ from evals.training.network import Batch, EvidenceNetwork, Scores
 from index.errors import QAError
 from index.load import load_text
 from index.minilm import load_tokenizer
-from qa.evidence import EvidenceModel, Numbers
+from qa.model import EvidenceModel, Numbers
 from qa.windows import pack_windows
 
 PLAN = Plan(steps=4, warm_up=1, batch_tokens=400)
@@ -146,7 +146,7 @@ def test_a_run_learns_and_can_be_taken_up(examples, tmp_path):
 def test_the_exported_file_scores_as_the_network_does(untrained, examples):
     data = export(untrained)
     assert len(data) <= 25_000_000
-    model = EvidenceModel(data, Numbers(1, 0, 1, 0, 0, 0, 0, 0))
+    model = EvidenceModel(data, Numbers("", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0))
     for example in examples:
         sample = whole(example)
         with torch.no_grad():

@@ -18,18 +18,19 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from evals.documents import in_documents
 from evals.public_questions import CHECKSUMS, SETS, load_public
-from evals.training.calibration import fit, in_documents
+from evals.training.calibration import fit
 from evals.training.examples import Example, examples_of
 from evals.training.export import export
 from evals.training.loop import Plan, train
-from evals.training.network import EvidenceNetwork
+from evals.training.network import HEAD_START, EvidenceNetwork
 from evals.written_questions import FOLDER, load_written
 from index.embed import load_embedder
 from index.minilm import WEIGHTS_SHA256, load_tokenizer
 from index.progress import Listener
 from index.settings import IndexSettings
-from qa.evidence import CARD, MODEL, EvidenceModel, Numbers
+from qa.model import CARD, MODEL, EvidenceModel, Numbers
 
 __all__ = ["WEIGHTS", "load_examples", "main"]
 
@@ -48,9 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, help="file that takes the run's state, and gives it back")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--head-start", type=float, default=HEAD_START, help="0 trains a cross-encoder, 30 a bi-encoder (default %(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=QA, help="folder for evidence.onnx and evidence.json (default: qa/)")
     options = parser.parse_args(arguments)
-    plan = Plan(steps=options.steps, seed=options.seed)
+    plan = Plan(steps=options.steps, seed=options.seed, head_start=options.head_start)
     network = _train(load_examples(options.data), plan, options.checkpoint)
     data = export(network)
     print(f"exported: {len(data) / 1e6:.1f} MB; calibrating", flush=True)
@@ -59,14 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in SHORT_ANSWERS:
         questions = [question for question in load_public(name, "dev", options.data) if question.short_answer is not None]
         short += random.Random(0).sample(questions, min(SHORT_ANSWERS_ASKED, len(questions)))
-    raw = EvidenceModel(data, Numbers(1, 0, 1, 0, 0, 0, 0, 0))
-    numbers, chosen_by = fit(raw, in_documents(load_written("dev", twins=True)), short, embedder)
+    raw = EvidenceModel(data, Numbers("", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0))
+    numbers, chosen_by = fit(raw, in_documents(load_written("dev")), short, embedder)
     written = b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.jsonl")))
     card = {
         "sha256": hashlib.sha256(data).hexdigest(),
         "numbers": asdict(numbers),
         "chosen_by": chosen_by,
-        "made_by": f"python -m evals.training --steps {plan.steps} --seed {plan.seed}",
+        "made_by": f"python -m evals.training --steps {plan.steps} --seed {plan.seed} --head-start {plan.head_start:g}",
         "plan": asdict(plan),
         "made_of": {
             "all-MiniLM-L6-v2": WEIGHTS_SHA256,

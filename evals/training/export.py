@@ -14,7 +14,7 @@ import torch
 
 from evals.training.network import FAR_BELOW, Batch, EvidenceNetwork, Scores
 from index.errors import ModelError
-from qa.evidence import session_options
+from qa.model import session_options
 from qa.windows import Window, pack_windows
 
 if TYPE_CHECKING:
@@ -92,5 +92,9 @@ def _in_8_bits(model: onnx.ModelProto) -> onnx.ModelProto:
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *rest])
     del model.graph.value_info[:]
+    # The exporter notes the source files' places on the machine that it ran on.
+    for part in (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
     onnx.checker.check_model(model)
     return model

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from evals.training.examples import Example, Sample, Sampler
-from evals.training.network import Batch, EvidenceNetwork, Scores
+from evals.training.network import HEAD_START, Batch, EvidenceNetwork, Scores
 from index.errors import QAError
 from qa.windows import pack_windows
 
@@ -37,6 +37,8 @@ class Plan:
 
     steps: int
     seed: int = 1
+    head_start: float = HEAD_START
+    """Of a token's own segment over others at the beginning."""
     learning_rate: float = 6e-5
     """Of MiniLM's own weights at the end of the warm-up; falls to 0 in a straight line."""
     warm_up: int = 100
@@ -73,7 +75,7 @@ def train(
         QAError: The checkpoint belongs to another plan.
     """
     torch.manual_seed(plan.seed)
-    network = EvidenceNetwork()
+    network = EvidenceNetwork(plan.head_start)
     optimizer = torch.optim.AdamW(_groups(network, plan), lr=plan.learning_rate)
     factors = [group["factor"] for group in optimizer.param_groups]
     average = {name: value.detach().clone() for name, value in network.named_parameters() if value.requires_grad}
@@ -126,7 +128,7 @@ def loss_of(scores: Scores, samples: Sequence[Sample], pairs: Sequence[tuple[int
       evidence; and for each sentence by itself, the binary cross-entropy of being evidence, counted thrice.
     - Whether the window answers: binary cross-entropy.
     - For a question and its twin: that the window that answers scores higher (logistic loss of the difference), counted half.
-    - Where the short answer begins and ends, where a set says so: cross-entropy over the tokens, counted 0.3.
+    - Where the short answer begins and ends, where a set says so: cross-entropy over the tokens, counted half.
     """
     answered = torch.tensor([float(sample.answered) for sample in samples])
     loss = functional.binary_cross_entropy_with_logits(scores.answered, answered)
@@ -151,7 +153,7 @@ def loss_of(scores: Scores, samples: Sequence[Sample], pairs: Sequence[tuple[int
     if spans:
         rows, starts, ends = (torch.tensor(column) for column in zip(*spans, strict=True))
         placed = functional.cross_entropy(scores.starts[rows], starts) + functional.cross_entropy(scores.ends[rows], ends)
-        loss = loss + 0.3 * placed
+        loss = loss + 0.5 * placed
     return loss
 
 

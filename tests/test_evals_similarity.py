@@ -5,8 +5,9 @@ from importlib import resources
 
 import pytest
 
+from evals.similarity import Calibration, SimilarityReader
 from index.load import load_text
-from qa.reader import Calibration, Reading, SimilarityReader
+from qa.reader import Reading
 
 pytest_plugins = ["qa_fixtures"]
 
@@ -88,7 +89,7 @@ def test_numbers_that_are_given_take_the_place_of_the_packaged_ones(two):
 
 
 def test_the_packaged_numbers_are_of_the_packaged_model_and_what_the_reader_uses(two, embedder):
-    values = json.loads(resources.files("qa").joinpath("calibration.json").read_text())["values"]
+    values = json.loads(resources.files("evals").joinpath("similarity.json").read_text())["values"]
     assert values.pop("embedding_model") == embedder.fingerprint
     assert all(math.isfinite(value) for value in values.values())
     assert values["sentence_slope"] > 0 < values["answered_slope"]
