@@ -39,7 +39,7 @@ class Outcome:
     """What a reader made of one question."""
 
     ranked: tuple[Sentence, ...]
-    """Every sentence of the text, best first."""
+    """Every sentence that was read, best first."""
     shown: tuple[Sentence, ...]
     """The sentences that would be shown; none where it declines."""
     confidence: float

@@ -73,13 +73,7 @@ class SimilarityReader:
 
     def read(self, question: str, passages: Sequence[Passage]) -> Reading:
         """Reads the passages with the question in mind."""
-        order = {document.id: position for position, document in enumerate(self._corpus.documents)}
-        sentences = tuple(
-            sorted(
-                {sentence for passage in passages for sentence in self._corpus.sentences(passage)},
-                key=lambda sentence: (order[sentence.document_id], sentence.ordinal),
-            )
-        )
+        sentences = self._corpus.in_order(s for passage in passages for s in self._corpus.sentences(passage))
         if not sentences:
             return Reading((), (), 0.0)
         numbers = self._calibration

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -66,6 +66,10 @@ class Corpus:
         """Returns a passage's sentences."""
         sentences = self.layouts[passage.document_id].outline.sentences
         return sentences[passage.first_sentence : passage.last_sentence + 1]
+
+    def in_order(self, sentences: Iterable[Sentence]) -> tuple[Sentence, ...]:
+        """Returns the sentences, each once, in the order of their documents and of their places in them."""
+        return tuple(sorted(set(sentences), key=lambda sentence: (self._first_row[sentence.document_id], sentence.ordinal)))
 
     def text(self, sentence: Sentence) -> str:
         """Returns a sentence as it stands in its document."""

@@ -67,8 +67,7 @@ def select(reading: Reading, corpus: Corpus, thresholds: Mapping[str, float]) ->
                 break
             chosen.add(before)
             sentence = before
-    order = {document.id: position for position, document in enumerate(corpus.documents)}
-    return sorted(chosen, key=lambda sentence: (order[sentence.document_id], sentence.ordinal))
+    return list(corpus.in_order(chosen))
 
 
 def nearest(reading: Reading) -> list[Sentence]:

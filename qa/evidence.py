@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -101,7 +101,8 @@ class EvidenceReader:
 
     def signals(self, question: str, passages: Sequence[Passage]) -> Signals:
         """Returns what `read` makes probabilities of; a sentence's logit is its best over the windows that it stands in."""
-        words, tokens = self._prepared(self._order({s for passage in passages for s in self._corpus.sentences(passage)}))
+        given = self._corpus.in_order(s for passage in passages for s in self._corpus.sentences(passage))
+        words, tokens = self._prepared(given)
         lexical = dict(zip(tokens, saturated(words.scores(question)).tolist(), strict=True))
         asked = self._model.tokenizer.encode(question, add_special_tokens=False).ids
         evidence: dict[Sentence, float] = {}
@@ -120,7 +121,7 @@ class EvidenceReader:
                 if logit > evidence.get(sentence, float("-inf")):
                     evidence[sentence] = logit
                     spans[sentence] = Span(sentence.start + span.start, sentence.start + span.end, span.probability)
-        in_order = self._order(evidence)
+        in_order = self._corpus.in_order(evidence)
         before = [self._corpus.previous(sentence) or sentence for sentence in in_order]
         known = tuple(dict.fromkeys([*in_order, *before]))
         cosines = self._corpus.vectors(known) @ self._corpus.encode_question(question)
@@ -140,10 +141,6 @@ class EvidenceReader:
         encodings = self._model.tokenizer.encode_batch(texts, add_special_tokens=False)
         tokens = (_Tokens(encoding.ids[:MAX_SENTENCE_TOKENS], encoding.offsets[:MAX_SENTENCE_TOKENS]) for encoding in encodings)
         return BM25(texts), dict(zip(sentences, tokens, strict=True))
-
-    def _order(self, sentences: Iterable[Sentence]) -> tuple[Sentence, ...]:
-        order = {document.id: position for position, document in enumerate(self._corpus.documents)}
-        return tuple(sorted(sentences, key=lambda sentence: (order[sentence.document_id], sentence.ordinal)))
 
 
 @dataclass(frozen=True, slots=True)

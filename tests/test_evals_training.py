@@ -1,5 +1,6 @@
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +147,7 @@ def test_a_run_learns_and_can_be_taken_up(examples, tmp_path):
 def test_the_exported_file_scores_as_the_network_does(untrained, examples):
     data = export(untrained)
     assert len(data) <= 25_000_000
+    assert str(Path.cwd()).encode() not in data
     model = EvidenceModel(data, Numbers("", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0))
     for example in examples:
         sample = whole(example)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -32,6 +33,15 @@ def main(task: str, folder: Path) -> None:
 
         with qa.open(settings=qa.IndexSettings.resolve(home=folder)) as bot:
             print_result(seconds=repeat(bot.ask, QUESTIONS))
+    elif task == "reading":
+        import qa
+        from evals.bench.corpus import QUESTIONS
+
+        with qa.open(settings=qa.IndexSettings.resolve(home=folder)) as bot:
+            traces = [bot.ask(question).trace for question in QUESTIONS * 11]
+            # The first round is not counted.
+            times = [trace.seconds["read"] for trace in traces[len(QUESTIONS) :] if trace.seconds]
+            print_result(seconds=statistics.median(times))
     elif task in ("embed sentences", "embed chunks"):
         _embed(task)
     elif task == "index":

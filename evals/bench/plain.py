@@ -32,7 +32,7 @@ def main(task: str, folder: Path) -> None:
 
         _open(folder).retrieve(QUESTIONS[0])
         print_result(seconds=since_process_start())
-    elif task == "warm question":
+    elif task in ("warm question", "reading"):
         from evals.bench.corpus import QUESTIONS
 
         print_result(seconds=repeat(_open(folder).retrieve, QUESTIONS))

@@ -30,8 +30,6 @@ from qa.retrieve import HybridRetriever
 
 __all__ = ["Read", "fit"]
 
-Floats = npt.NDArray[np.float64]
-
 ANSWERED_THRESHOLD = 0.5
 """Likelier answered than not: a wrong answer costs as much as a right one is worth, declining costs and earns nothing."""
 EVIDENCE_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(2, 20))
