@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 override Q := $(value Q)
 export Q
 
-.PHONY: ask test check lint lock bench calibrate reading picture clean
+.PHONY: ask test check lint lock bench calibrate eval reading picture clean
 
 ask: $(READY)
 	@test -n "$$Q" || { echo 'usage: make ask Q="your question"' >&2; exit 2; }
@@ -22,6 +22,13 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# Every gold file's development questions; it ends with an error where a gate does not hold.
+eval: $(READY)
+	$(VENV)/bin/qa eval lint
+	for gold in evals/gold/*.jsonl; do \
+	  $(VENV)/bin/qa eval run $$gold --out eval/$$(basename $$gold .jsonl) || exit $$?; \
+	done
 
 bench: $(READY)
 	$(VENV)/bin/python -m evals.bench
@@ -53,4 +60,4 @@ lock:
 	rm -rf .lock-venv
 
 clean:
-	rm -rf $(VENV) .lock-venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .lock-venv build eval *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

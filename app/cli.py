@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from app.evaluation import evaluation
 from app.lines import OneLine, one_line
 from index.errors import QAError
 
@@ -127,6 +128,9 @@ def index_list(**options: str | None) -> None:
 
     with _opened((), options) as bot:
         print_library(bot.documents, bot.passage_counts)
+
+
+qa.add_command(evaluation)
 
 
 def _settings(options: dict[str, str | None]) -> IndexSettings:

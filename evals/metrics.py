@@ -5,13 +5,39 @@ Shares come with what they are shares of, so that a report can give counts and a
 
 from __future__ import annotations
 
+import collections
+import math
+import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Bin", "Share", "auc", "calibration_bins", "expected_calibration_error", "f1"]
+__all__ = [
+    "Bin",
+    "Share",
+    "auc",
+    "augrc",
+    "aurc",
+    "brier",
+    "calibration_bins",
+    "character_precision",
+    "character_recall",
+    "coverage_at_risk",
+    "expected_calibration_error",
+    "f1",
+    "jaccard",
+    "ndcg",
+    "reciprocal_rank",
+    "risk_coverage",
+    "rouge_l",
+    "token_f1",
+]
+
+Spans = Sequence[tuple[int, int]]
+"""Half-open [start, end) stretches of one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +123,135 @@ def expected_calibration_error(
     """
     found = calibration_bins(probabilities, outcomes, weights=weights, bins=bins)
     return sum(abs(each.mean - each.share) * each.weight for each in found) / max(sum(each.weight for each in found), 1e-9)
+
+
+def brier(probabilities: Sequence[float], outcomes: Sequence[bool]) -> float:
+    """Returns the mean of `(probability - outcome)^2`, in 0..1, lower is better; NaN of nothing.
+
+    Brier 1950.
+    """
+    squares = [(probability - outcome) ** 2 for probability, outcome in zip(probabilities, outcomes, strict=True)]
+    return sum(squares) / len(squares) if squares else float("nan")
+
+
+def character_precision(cited: Spans, right: Spans, neutral: Spans = ()) -> float:
+    """Returns the share of the cited characters that are right, in 0..1, higher is better.
+
+    `|cited and right| / |cited without neutral|`, each character counted once; a character both right and neutral is right.
+    NaN where nothing is cited but what is neutral.
+    """
+    shown, gold = _characters(cited), _characters(right)
+    counted = shown - (_characters(neutral) - gold)
+    return len(shown & gold) / len(counted) if counted else float("nan")
+
+
+def character_recall(cited: Spans, groups: Sequence[Spans]) -> float:
+    """Returns the share of the needed characters that are cited, in 0..1, higher is better.
+
+    Of each group of alternatives the one counts that is cited most of, and of those the shortest:
+    `sum |alternative and cited| / sum |alternative|`. NaN without groups.
+    """
+    shown = _characters(cited)
+    found = needed = 0
+    for group in groups:
+        share, length = max((len(_characters([span]) & shown) / (span[1] - span[0]), span[0] - span[1]) for span in group)
+        found += round(-share * length)
+        needed -= length
+    return found / needed if needed else float("nan")
+
+
+def jaccard(one: Spans, other: Spans) -> float:
+    """Returns `|both| / |either|` by characters, in 0..1, 1 where both are empty; Jaccard 1912."""
+    first, second = _characters(one), _characters(other)
+    return len(first & second) / len(first | second) if first | second else 1.0
+
+
+def risk_coverage(confidences: Sequence[float], wrong: Sequence[bool]) -> list[tuple[float, float]]:
+    """Returns (coverage, risk) where the surest 1, 2 … of the questions are answered; both in 0..1.
+
+    Risk is the share of wrong ones among those answered. Of equal confidences all are answered or none; each of them then has
+    the same point. El-Yaniv and Wiener 2010.
+    """
+    order = sorted(range(len(wrong)), key=lambda at: -confidences[at])
+    points: list[tuple[float, float]] = []
+    errors = 0
+    for done, at in enumerate(order, start=1):
+        errors += wrong[at]
+        if done == len(order) or confidences[order[done]] != confidences[at]:
+            points += [(done / len(order), errors / done)] * (done - len(points))
+    return points
+
+
+def aurc(confidences: Sequence[float], wrong: Sequence[bool]) -> float:
+    """Returns the mean risk over all coverages, in 0..1, lower is better; NaN of nothing. Geifman, Uziel and El-Yaniv 2019."""
+    points = risk_coverage(confidences, wrong)
+    return sum(risk for _, risk in points) / len(points) if points else float("nan")
+
+
+def augrc(confidences: Sequence[float], wrong: Sequence[bool]) -> float:
+    """Returns the mean generalised risk over all coverages, in 0..0.5, lower is better; NaN of nothing.
+
+    Generalised risk is `coverage * risk`, the share of all questions that are answered wrongly. Traub et al. 2024.
+    """
+    points = risk_coverage(confidences, wrong)
+    return sum(coverage * risk for coverage, risk in points) / len(points) if points else float("nan")
+
+
+def coverage_at_risk(confidences: Sequence[float], wrong: Sequence[bool], most: float = 0.05) -> float:
+    """Returns the largest coverage, 0..1, at which the risk is at most `most`; higher is better, 0 where there is none."""
+    return max((coverage for coverage, risk in risk_coverage(confidences, wrong) if risk <= most), default=0.0)
+
+
+def reciprocal_rank(relevant: Sequence[bool]) -> float:
+    """Returns `1 / rank` of the first relevant result, best first; in 0..1, higher is better, 0 where none is."""
+    return next((1 / rank for rank, hit in enumerate(relevant, start=1) if hit), 0.0)
+
+
+def ndcg(relevant: Sequence[bool], total: int, depth: int = 10) -> float:
+    """Returns the discounted gain of the first `depth` results over the best possible; in 0..1, higher is better.
+
+    `sum 1 / log2(rank + 1)` over the relevant ones (Jarvelin and Kekalainen 2002, binary gains). NaN where nothing is relevant.
+
+    Args:
+        relevant: For each result, best first, whether it is.
+        total: How many relevant ones there are, found or not.
+        depth: How many results count.
+    """
+    gain = sum(1 / math.log2(rank + 1) for rank, hit in enumerate(relevant[:depth], start=1) if hit)
+    best = sum(1 / math.log2(rank + 1) for rank in range(1, min(total, depth) + 1))
+    return gain / best if best else float("nan")
+
+
+def token_f1(said: str, wanted: str) -> float:
+    """Returns the F1 of two texts' words as bags, in 0..1, higher is better.
+
+    The official SQuAD 1.1 script's: lower case, punctuation and articles removed, split at white space (Rajpurkar et al. 2016).
+    Two texts without words are alike.
+    """
+    one, other = _squad_words(said), _squad_words(wanted)
+    if not one or not other:
+        return float(one == other)
+    return f1((collections.Counter(one) & collections.Counter(other)).total(), len(one), len(other))
+
+
+def rouge_l(said: str, wanted: str) -> float:
+    """Returns the F1 of the longest common subsequence of two texts' words, in 0..1, higher is better.
+
+    ROUGE-L as Google's rouge_score computes it without stemming: lower case, runs of a-z and 0-9 (Lin 2004).
+    """
+    one, other = (re.findall(r"[a-z0-9]+", text.lower()) for text in (said, wanted))
+    row = [0] * (len(other) + 1)
+    for word in one:
+        above = 0
+        for at, its in enumerate(other, start=1):
+            above, row[at] = row[at], above + 1 if word == its else max(row[at], row[at - 1])
+    return f1(row[-1], len(one), len(other)) if one and other else 0.0
+
+
+def _characters(spans: Spans) -> set[int]:
+    return {at for start, end in spans for at in range(start, end)}
+
+
+def _squad_words(text: str) -> list[str]:
+    plain = "".join(character for character in text.lower() if character not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", plain).split()

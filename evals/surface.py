@@ -14,10 +14,25 @@ import numpy.typing as npt
 
 from qa.lexical import stems
 
-__all__ = ["surface_auc", "surface_features"]
+__all__ = ["content_stems", "surface_auc", "surface_features"]
 
 OPENINGS = "who what when where why how which did does is was do are has any can name in would were".split()
 FOLDS = 5
+SHORTEST = 4
+"""Letters of a stem that may count as content."""
+_EVERYDAY = frozenset(
+    stems(
+        [
+            "about after before could does from have into more most much only other over same some that them "
+            "they this those very were what when which who will with would your been being very just also"
+        ]
+    )[0]
+)
+
+
+def content_stems(text: str) -> frozenset[str]:
+    """Returns the stems of a text's words, without everyday ones and those of fewer than four letters."""
+    return frozenset(word for word in stems([text])[0] if len(word) >= SHORTEST) - _EVERYDAY
 
 
 def surface_features(question: str, sentences: Sequence[str]) -> list[float]:

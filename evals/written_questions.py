@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evals.questions import LabelledQuestion, Span
-from evals.surface import surface_auc
+from evals.surface import content_stems, surface_auc
 from index.errors import QAError
 from index.load import load_text
 from index.types import Document
-from qa.lexical import stems
 
 __all__ = ["FOLDER", "SPLITS", "Split", "check", "load_written", "sentences_of"]
 
@@ -142,9 +141,8 @@ def _check_question(question: dict[str, Any], sentences: Sequence[str]) -> Itera
     if question["correction"] and question["type"] != "false-premise":
         yield "only a false premise has a correction"
     if question["type"] == "paraphrase":
-        asked = {word for word in stems([question["q"]])[0] if len(word) > 3}
         for number in sorted(evidence):
-            if shared := asked & set(stems([sentences[number]])[0]) - _EVERYDAY:
+            if shared := content_stems(question["q"]) & content_stems(sentences[number]):
                 yield f"shares {sorted(shared)} with sentence {number}"
     if "twin" in question:
         yield from _check_twin(question["twin"], evidence, sentences)
@@ -160,16 +158,6 @@ def _check_twin(twin: Any, evidence: set[int], sentences: Sequence[str]) -> Iter
         yield f"the twin leaves evidence {sorted(evidence - replaced)} in place"
     if not evidence and len(replaced) != 1:
         yield "the twin of an unanswered question replaces one sentence, which answers it"
-
-
-_EVERYDAY = frozenset(
-    stems(
-        [
-            "about after before could does from have into more most much only other over same some that them "
-            "they this those very were what when which who will with would your been being very just also"
-        ]
-    )[0]
-)
 
 
 def _files() -> list[Path]:

@@ -51,10 +51,19 @@ def build(
     return Build(layouts, [checksum(vector) for vector in vectors], embedded, reused)
 
 
-def build_in_memory(documents: Sequence[Document], embedder: Embedder, listener: Listener) -> Corpus:
-    """Builds a corpus that lives no longer than the process; nothing is written to disk."""
+def build_in_memory(
+    documents: Sequence[Document], embedder: Embedder, listener: Listener, before: Corpus | None = None
+) -> Corpus:
+    """Builds a corpus that lives no longer than the process; nothing is written to disk.
+
+    Args:
+        documents: What is to be held, in order.
+        embedder: Its tokens bound the passages.
+        listener: Told of progress.
+        before: A sound corpus made the same way; what it shares with the new one is taken over.
+    """
     store = VectorStore.memory(f"qa-{uuid.uuid4().hex[:16]}")
-    made = build(documents, store, embedder, listener)
+    made = build(documents, store, embedder, listener, before)
     return Corpus(documents, made.layouts, made.checksums, store, embedder)
 
 

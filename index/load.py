@@ -19,10 +19,13 @@ from index.progress import Listener
 from index.sentences import title_of
 from index.types import Document
 
-__all__ = ["FOLDER_SUFFIXES", "load_builtin", "load_paths", "load_text", "normalise"]
+__all__ = ["BUILTIN", "FOLDER_SUFFIXES", "load_builtin", "load_paths", "load_text", "normalise"]
 
 FOLDER_SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
 """The kinds of file that are taken from a folder; a file that is named itself may have any ending."""
+
+BUILTIN = resources.files("index").joinpath("data/commentary.txt")
+"""The commentary's file."""
 
 _LINE_ENDS = re.compile("\r\n|[\r\x85\u2028\u2029]")
 
@@ -60,8 +63,7 @@ def load_text(text: str, *, title: str | None = None, source: str = "text") -> D
 
 def load_builtin() -> Document:
     """Returns the commentary that comes with the package."""
-    data = resources.files("index").joinpath("data/commentary.txt").read_bytes()
-    return load_text(data.decode("utf-8"), source="builtin:commentary")
+    return load_text(BUILTIN.read_bytes().decode("utf-8"), source="builtin:commentary")
 
 
 def load_paths(paths: Iterable[str | Path], listener: Listener | None = None) -> list[Document]:

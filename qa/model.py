@@ -75,6 +75,8 @@ class EvidenceModel:
         import onnxruntime
 
         self.numbers = numbers
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        """Of the model file."""
         self.tokenizer = load_tokenizer()
         self._session = onnxruntime.InferenceSession(data, session_options(), providers=["CPUExecutionProvider"])
 

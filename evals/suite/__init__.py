@@ -1,0 +1,1 @@
+"""The evaluation suite: gold questions, what is made of the answers to them, and reports."""

@@ -1,0 +1,172 @@
+"""From chat to gold: answers that people marked right or wrong, as drafts of gold questions.
+
+Feedback is JSON Lines, a FeedbackLine a line, written by the chat. A draft is a gold line that someone has still to look at, as
+its notes say: what was cited and marked right becomes nuggets; of what was marked wrong the notes keep what was shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from evals.suite.gold import BUILT_IN, Category, GoldError, GoldLine, GoldNugget, Occurrence
+from index.errors import LoadError
+from index.load import BUILTIN, load_builtin, load_paths
+
+__all__ = ["Added", "FeedbackCitation", "FeedbackLine", "add_drafts", "load_feedback"]
+
+_MARKER = re.compile(r"\s*\[\d+\]")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FeedbackCitation(_Strict):
+    """A citation as it was shown."""
+
+    document_id: str
+    """The first 16 hexadecimal digits of the sha256 of the document's text."""
+    title: str
+    start: int
+    end: int
+    quote: str
+
+
+class FeedbackLine(_Strict):
+    """An answer that someone marked."""
+
+    version: Literal[1] = 1
+    at: str
+    """ISO 8601, with the time zone."""
+    question: str
+    history: list[str]
+    """The asker's earlier questions, oldest first."""
+    documents: list[str]
+    """The ids of the documents that were asked."""
+    status: Literal["answered", "not_in_document"]
+    text: str
+    confidence: float
+    citations: list[FeedbackCitation]
+    right: bool
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of feedback."""
+
+    added: tuple[str, ...]
+    """Ids of new drafts."""
+    known: int
+    """Lines that had become drafts before."""
+    passed_over: tuple[str, ...]
+    """Why a line became none; a line each."""
+
+
+def load_feedback(path: Path) -> list[FeedbackLine]:
+    """Reads feedback.
+
+    Raises:
+        GoldError: The file is missing or a line has a fault; the message names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise GoldError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise GoldError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    found, faults = [], []
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line.strip():
+                found.append(FeedbackLine.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            faults.append(f"{path.name}:{number}: {'.'.join(map(str, first['loc'])) or 'the line'}: {first['msg'].lower()}")
+    if faults:
+        raise GoldError(faults)
+    return found
+
+
+def add_drafts(feedback: Iterable[FeedbackLine], out: Path) -> Added:
+    """Appends a draft to `out` for each line of feedback that is not there yet.
+
+    Documents are the built-in one and the files beside `out`; feedback on others is passed over.
+    """
+    written = out.read_text(encoding="utf-8") if out.exists() else ""
+    documents = _documents(out.parent)
+    added, known, passed_over = [], 0, []
+    lines = []
+    for each in feedback:
+        draft_id = "chat-" + hashlib.sha256(f"{each.at} {each.history} {each.question}".encode()).hexdigest()[:10]
+        asked = [documents[document] for document in each.documents if document in documents]
+        if f'"id":"{draft_id}"' in written or draft_id in added:
+            known += 1
+        elif len(each.documents) != 1 or not asked:
+            why = "several documents were asked" if len(each.documents) != 1 else f"its document is not beside {out.name}"
+            passed_over.append(f"{each.question[:60]!r}: {why}")
+        else:
+            lines.append(_draft(draft_id, each, *asked[0]).model_dump_json())
+            added.append(draft_id)
+    if lines:
+        partial = out.with_name(f"{out.name}.part")
+        partial.write_text(written + ("" if not written or written.endswith("\n") else "\n") + "\n".join(lines) + "\n", "utf-8")
+        partial.replace(out)
+    return Added(tuple(added), known, tuple(passed_over))
+
+
+def _documents(folder: Path) -> dict[str, tuple[str, str, str]]:
+    """Returns name, checksum and text of each document that a gold file in the folder can name, by document id."""
+    builtin = load_builtin()
+    found = {builtin.id: (BUILT_IN, hashlib.sha256(BUILTIN.read_bytes()).hexdigest(), builtin.text)}
+    for file in sorted(folder.glob("*")):
+        if file.suffix in {".txt", ".md"} and file.is_file():
+            try:
+                document = load_paths([file])[0]
+            except LoadError:
+                continue
+            found[document.id] = (file.name, hashlib.sha256(file.read_bytes()).hexdigest(), document.text)
+    return found
+
+
+def _draft(draft_id: str, feedback: FeedbackLine, document: str, sha256: str, text: str) -> GoldLine:
+    answered = feedback.status == "answered"
+    # What was declined rightly has no answer; what was declined wrongly has one that someone must find.
+    answerable = answered if feedback.right else True
+    category: Category = "follow-up" if feedback.history else "fact"
+    marked = "right" if feedback.right else "wrong"
+    notes = [f"REVIEW: marked {marked} on {feedback.at}"]
+    if feedback.remark:
+        notes.append(f"remark: {feedback.remark}")
+    if not feedback.right:
+        notes.append("shown: " + (" / ".join(c.quote for c in feedback.citations) if answered else "not in the document"))
+    right = [citation for citation in feedback.citations if feedback.right and answered]
+    return GoldLine(
+        id=draft_id,
+        document=document,
+        sha256=sha256,
+        question=feedback.question,
+        history=feedback.history,
+        category=category if answerable else "unanswerable-near",
+        cluster=draft_id,
+        split="dev",
+        answerable=answerable,
+        nuggets=[GoldNugget(says=c.quote[:80], evidence=[[_quote(c, text)]], accept=[re.escape(c.quote)]) for c in right],
+        reference=_MARKER.sub("", feedback.text) if right else "",
+        author="chat",
+        notes="; ".join(notes),
+    )
+
+
+def _quote(citation: FeedbackCitation, text: str) -> str | Occurrence:
+    starts: Sequence[int] = [match.start() for match in re.finditer(re.escape(citation.quote), text)]
+    if len(starts) < 2:
+        return citation.quote
+    return Occurrence(quote=citation.quote, occurrence=1 + sum(start < citation.start for start in starts))

@@ -1,0 +1,120 @@
+"""Gates: what must hold for a run to count as passed, and the verdict, text and exit code in one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evals.suite.figures import shown
+from evals.suite.results import Results
+from index.errors import QAError
+
+__all__ = ["GATES", "Gate", "Gates", "Verdict", "load_gates", "verdict"]
+
+GATES = Path(__file__).parents[1] / "gates.toml"
+PASSED, GATE_FAILED, UNUSABLE, QUESTIONS_FAILED = 0, 1, 2, 3
+"""Exit codes; UNUSABLE is for a gold file or settings that cannot be used, where there is no run to judge."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limit(_Strict):
+    """Bounds of a figure, themselves allowed."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+class GoldGates(_Strict):
+    """What one gold file's runs must reach."""
+
+    floors: dict[str, Limit] = {}
+    must_pass: list[str] = []
+    """Ids of questions none of which may fail."""
+
+
+class Gates(_Strict):
+    """evals/gates.toml."""
+
+    invariants: dict[str, Limit]
+    """Of every run, whatever the gold file."""
+    gold: Annotated[dict[str, GoldGates], Field(default_factory=dict)]
+    """By the gold file's name, without its ending."""
+
+
+class Gate(_Strict):
+    """A gate and whether it held."""
+
+    name: str
+    wanted: str
+    found: str
+    held: bool
+
+
+class Verdict(_Strict):
+    """What came of a run: the text and the exit code agree because they are made together."""
+
+    status: Literal["passed", "a gate failed", "questions failed to run"]
+    text: str
+    exit_code: int
+    gates: tuple[Gate, ...]
+
+
+def load_gates(path: Path = GATES) -> Gates:
+    """Reads the gates.
+
+    Raises:
+        QAError: The file is missing or has a fault.
+    """
+    try:
+        return Gates.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise QAError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise QAError(f"{path}: not TOML ({error})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise QAError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
+
+
+def verdict(results: Results, gates: Gates) -> Verdict:
+    """Judges a run."""
+    checked = tuple(_checked(results, gates))
+    failed = [gate for gate in checked if not gate.held]
+    unscored = results.figure("unscored").count or 0
+    passed = f"{shown(results.figure('passed'))} of the questions pass"
+    if unscored:
+        text = f"{unscored} of {len(results.entries)} questions could not be run; of the others {passed}."
+        return Verdict(status="questions failed to run", text=text, exit_code=QUESTIONS_FAILED, gates=checked)
+    if failed:
+        names = "; ".join(f"{gate.name} is {gate.found}, wanted {gate.wanted}" for gate in failed)
+        text = f"Failed: {names}."
+        return Verdict(status="a gate failed", text=text, exit_code=GATE_FAILED, gates=checked)
+    text = f"Passed: {passed}, and all {len(checked)} gates hold."
+    return Verdict(status="passed", text=text, exit_code=PASSED, gates=checked)
+
+
+def _checked(results: Results, gates: Gates) -> Iterator[Gate]:
+    ours = gates.gold.get(Path(results.gold).stem, GoldGates())
+    known = {figure.name: figure for figure in results.figures}
+    for name, limit in {**gates.invariants, **(ours.floors if results.split != "chosen" else {})}.items():
+        if name not in known:
+            raise QAError(f"gates.toml: no figure is called {name!r}")
+        value = known[name].value
+        if value is None:
+            continue
+        sides = (("at least", limit.least), ("at most", limit.most))
+        bounds = [f"{side} {bound:g}" for side, bound in sides if bound is not None]
+        held = (limit.least is None or value >= limit.least) and (limit.most is None or value <= limit.most)
+        yield Gate(name=name, wanted=" and ".join(bounds), found=f"{value:.2f}", held=held)
+    entries = {entry.gold.id: entry for entry in results.entries}
+    for wanted in ours.must_pass:
+        if wanted in entries:
+            passed = entries[wanted].score.passed
+            yield Gate(name=f"question {wanted}", wanted="passed", found=entries[wanted].score.outcome, held=passed)

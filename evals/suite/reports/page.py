@@ -1,0 +1,154 @@
+"""A run as one HTML page that opens from disk and asks the network for nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple
+
+import jinja2
+
+from evals.metrics import calibration_bins, risk_coverage
+from evals.questions import Span
+from evals.suite.blame import STAGES
+from evals.suite.figures import shown
+from evals.suite.gates import Verdict
+from evals.suite.reports import plots
+from evals.suite.reports.markdown import CAVEAT
+from evals.suite.results import AskedDocument, Entry, Results
+from evals.suite.summary import HEADLINES
+
+__all__ = ["Change", "Piece", "changes", "page", "pieces"]
+
+Change = Literal["regressed", "improved", "same", "new"]
+OURS = "this run"
+CANDIDATES = 8
+"""How many of the best sentences are shown with their scores."""
+SIGNS = {"both": "✓", "gold": "◇", "correction": "◇", "cited": "✗", "fair": "○", "": "·"}
+BEGINNING = 90
+"""Characters of a sentence beside its score."""
+
+
+class Piece(NamedTuple):
+    """A stretch of a document that is marked in one way throughout."""
+
+    text: str
+    kind: str
+    """`both` gold and cited, `gold` not cited, `cited` not gold, `fair` context cited, `correction` not cited; or empty."""
+
+
+class Candidate(NamedTuple):
+    """A sentence that was read."""
+
+    text: str
+    """Its beginning."""
+    score: float
+    kind: str
+    """As of a Piece."""
+
+
+def page(results: Results, verdict: Verdict, since: Results | None = None) -> str:
+    """Returns the page.
+
+    Args:
+        results: The run.
+        verdict: Of it.
+        since: An earlier run; each question then says whether it changed.
+    """
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(resources.files("evals.suite.reports").joinpath("page.html").read_text("utf-8"))
+    scored = [entry for entry in results.entries if entry.score.outcome != "failed"]
+    value = results.figure("answer score").value or 0.0
+    rungs = sorted(
+        [*((name, rung.score) for name, rung in results.ladder.items()), ("this run", value)], key=lambda rung: rung[1]
+    )
+    confidences = [entry.score.confidence for entry in scored]
+    documents = {document.name: document for document in results.documents}
+    changed = changes(results, since)
+    return template.render(
+        results=results,
+        verdict=verdict,
+        caveat=CAVEAT,
+        headlines=[results.figure(name) for name in HEADLINES],
+        headline_names=HEADLINES,
+        shown=shown,
+        stages=STAGES,
+        signs=SIGNS,
+        ladder=plots.bars(sorted(rungs, key=itemgetter(1)), OURS),
+        risk=plots.risk_coverage(risk_coverage(confidences, [not entry.score.would_be_right for entry in scored])),
+        reliability=plots.reliability(calibration_bins(confidences, [entry.gold.answerable for entry in scored])),
+        entries=[
+            _shown_entry(entry, documents[entry.gold.document], changed[entry.gold.id]) for entry in _worst_first(results)
+        ],
+        since=since,
+        command=results.command,
+    )
+
+
+def changes(results: Results, since: Results | None) -> dict[str, Change]:
+    """Returns for each question whether it passes where it failed before, or the other way round."""
+    before: Mapping[str, bool] = {entry.gold.id: entry.score.passed for entry in since.entries} if since else {}
+    found: dict[str, Change] = {}
+    for entry in results.entries:
+        was, now = before.get(entry.gold.id), entry.score.passed
+        found[entry.gold.id] = "new" if was is None else "same" if was == now else "improved" if now else "regressed"
+    return found
+
+
+def pieces(text: str, entry: Entry) -> list[Piece]:
+    """Returns a document cut where its marks begin and end."""
+    gold: Sequence[Span] = (*entry.marks.vital, *entry.marks.other)
+    cited = entry.record.spans
+    places = {0, len(text)} | {at for span in (*gold, *cited, *entry.marks.allowed, *entry.marks.correction) for at in span}
+    edges = sorted(at for at in places if 0 <= at <= len(text))
+
+    def inside(start: int, end: int, spans: Sequence[Span]) -> bool:
+        return any(first <= start and end <= last for first, last in spans)
+
+    found = []
+    for start, end in itertools.pairwise(edges):
+        is_gold, is_cited = inside(start, end, gold), inside(start, end, cited)
+        kind = "both" if is_gold and is_cited else "gold" if is_gold else ""
+        if inside(start, end, entry.marks.correction):
+            kind = "both" if is_cited else "correction"
+        elif is_cited and not is_gold:
+            kind = "fair" if inside(start, end, entry.marks.allowed) else "cited"
+        found.append(Piece(text[start:end], kind))
+    return found
+
+
+def _shown_entry(entry: Entry, document: AskedDocument, change: Change) -> dict[str, Any]:
+    candidates = _candidates(entry, document.text)
+    least = entry.record.thresholds.get("evidence")
+    return {
+        "entry": entry,
+        "change": change,
+        "title": document.title,
+        "pieces": pieces(document.text, entry),
+        "candidates": candidates,
+        "least": least * candidates[0].score if candidates and least is not None else None,
+    }
+
+
+def _candidates(entry: Entry, text: str) -> list[Candidate]:
+    marks = entry.marks
+    found = []
+    for each in entry.record.candidates[:CANDIDATES]:
+        is_gold, is_cited = each.span in (*marks.vital, *marks.other), each.span in entry.record.spans
+        kind = "both" if is_gold and is_cited else "gold" if is_gold else ""
+        if is_cited and not is_gold:
+            kind = "fair" if each.span in (*marks.allowed, *marks.correction) else "cited"
+        quote = " ".join(text[each.start : each.end].split())
+        found.append(Candidate(quote if len(quote) <= BEGINNING else quote[: BEGINNING - 1] + "…", each.score, kind))
+    return found
+
+
+def _worst_first(results: Results) -> list[Entry]:
+    def badness(entry: Entry) -> tuple[bool, int, float]:
+        utility = -2 if entry.score.outcome == "failed" else (entry.score.utility or 0)
+        # Of wrong answers the surest ones are the worst.
+        return entry.score.passed, utility, -entry.score.confidence
+
+    return sorted(results.entries, key=badness)

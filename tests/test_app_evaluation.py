@@ -1,0 +1,113 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+from suite_lines import LINES, line
+
+from app.cli import qa
+from evals.suite.results import load_results
+
+pytest_plugins = ["suite_fixtures"]
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        return CliRunner().invoke(qa, ["eval", *map(str, arguments)], catch_exceptions=False)
+
+    return run
+
+
+def test_run_writes_a_report_and_passes(call, write_gold, tmp_path):
+    result = call("run", write_gold(*LINES))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("Passed: ")
+    folder = tmp_path / "eval-rules-dev"
+    assert sorted(path.name for path in folder.iterdir()) == ["junit.xml", "report.html", "report.md", "results.json"]
+    assert len(load_results(folder).entries) == 6
+    assert load_results(folder).figure("evidence deletion").of > 0
+
+
+def test_one_question_can_be_run_again(call, write_gold, tmp_path):
+    gold = write_gold(*LINES)
+    assert call("run", gold, "--id", "key", "--no-deletion", "--out", "again").exit_code == 0
+    results = load_results(tmp_path / "again")
+    assert [entry.gold.id for entry in results.entries] == ["key"]
+    assert results.split == "chosen"
+    assert results.command == f"qa eval run {gold} --split dev --no-deletion"
+
+
+def test_a_gate_that_fails_ends_with_1(call, write_gold, tmp_path):
+    gates = '[invariants]\n"ROUGE-L" = { least = 1.0 }\n'
+    (tmp_path / "gates.toml").write_text(gates)
+    result = call("run", write_gold(*LINES), "--gates", "gates.toml", "--no-deletion")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("Failed: ROUGE-L is ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.jsonl"], "none.jsonl: cannot be read"),
+        (["rules.jsonl", "--split", "test"], "no question is in the split 'test'"),
+        (["rules.jsonl", "--id", "nowhere"], "no question has the id nowhere"),
+        (["rules.jsonl", "--gates", "none.toml"], "none.toml: cannot be read"),
+        (["rules.jsonl", "--since", "none"], "none: cannot be read"),
+        (["bad.jsonl"], "bad.jsonl:2: not JSON"),
+    ],
+)
+def test_what_cannot_be_used_ends_with_2_and_one_line(call, write_gold, tmp_path, arguments, message):
+    good = write_gold(*LINES)
+    (tmp_path / "bad.jsonl").write_text(good.read_text().splitlines()[0] + "\n{\n")
+    result = call("run", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_compare_says_what_changed(call, write_gold):
+    gold = write_gold(*LINES)
+    call("run", gold, "--no-deletion", "--out", "a")
+    call("run", gold, "--no-deletion", "--out", "b", "--since", "a")
+    result = call("compare", "a", "b")
+    assert result.exit_code == 0
+    assert "Regressed (0): none" in result.stdout
+    assert "Unchanged: 6" in result.stdout
+    call("run", write_gold(*LINES[:3]), "--no-deletion", "--out", "c")
+    result = call("compare", "a", "c")
+    assert result.exit_code == 2
+    assert "different gold questions" in result.stderr
+
+
+def test_lint_lists_every_fault_and_ends_with_2(call, write_gold):
+    assert call("lint", write_gold(*LINES)).stdout.endswith("0 faults\n")
+    result = call("lint", write_gold(line(reference=""), line(id="b", cluster="b", category="summary", history=["x"])))
+    assert result.exit_code == 2
+    assert "nights: answerable, but it has no reference answer" in result.stdout
+    assert result.stdout.endswith("2 faults\n")
+    result = call("lint", write_gold(line(split="x"), line(split="y", id="b")))
+    assert result.exit_code == 2
+    assert "rules.jsonl:1: split" in result.stdout
+    assert "rules.jsonl:2: split" in result.stdout
+
+
+def test_lint_without_files_checks_those_of_the_package(call):
+    result = call("lint")
+    assert result.exit_code == 0
+    assert "commentary.jsonl: 120 questions" in result.stdout
+
+
+def test_add_makes_drafts_of_feedback(call, write_gold, tmp_path):
+    from test_evals_suite_drafts import feedback
+
+    gold = write_gold(*LINES)
+    (tmp_path / "feedback.jsonl").write_text(feedback().model_dump_json() + "\n")
+    result = call("add", gold, "--from", "feedback.jsonl")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("1 drafts added, 0 known before, 0 passed over\n")
+    assert len(gold.read_text().splitlines()) == len(LINES) + 1
+    assert call("lint", gold).exit_code == 0
+    (tmp_path / "feedback.jsonl").write_text(json.dumps({"x": 1}))
+    assert call("add", gold, "--from", "feedback.jsonl").exit_code == 2

@@ -1,0 +1,126 @@
+"""The HTML report in a real browser."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from evals.suite.evaluate import evaluate
+from evals.suite.gates import load_gates, verdict
+from evals.suite.gold import load_gold
+from evals.suite.reports.files import write_reports
+from evals.suite.run import packaged_answerer
+from index.progress import Listener
+
+pytest_plugins = ["suite_fixtures"]
+
+EVIL = '<script>document.title="broken"</script><img src=x onerror="document.title=\'broken\'">'
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert path, "these tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def report(write_gold, tmp_path):
+    """A report on six questions and an attack, and an earlier one in which a question failed that passes now."""
+    from suite_lines import LINES, without_answer
+
+    evil = without_answer(id="evil", category="prompt-injection", cluster="evil", question=f"Say {EVIL}", notes=EVIL)
+    gold = load_gold(write_gold(*LINES, evil))
+    options = {"folder": tmp_path / "out", "split": "dev", "command": "qa eval run rules.jsonl", "deletion": False}
+    results = evaluate(gold, gold.questions, packaged_answerer(Listener()), progress=lambda _: None, **options)
+    before = tuple(
+        each.model_copy(update={"score": each.score.model_copy(update={"passed": False})}) if each.gold.id == "nights" else each
+        for each in results.entries
+    )
+    write_reports(results, verdict(results, load_gates()), tmp_path / "out", results.model_copy(update={"entries": before}))
+    return results, tmp_path / "out" / "report.html"
+
+
+@pytest.fixture
+def page(chromium, report):
+    """The report opened from disk; whatever it asks for or complains of is noted."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    page.complaints, page.requests = [], []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.goto(report[1].as_uri())
+    yield page
+    context.close()
+
+
+def visible(page):
+    return page.eval_on_selector_all(".question:not([hidden])", "all => all.map(each => each.id)")
+
+
+def test_it_opens_from_disk_without_complaint_or_request(page, report):
+    assert page.complaints == []
+    assert page.requests == [report[1].as_uri()]
+    assert page.title() == "Evaluation: rules.jsonl, dev"
+    assert "Passed" in page.inner_text(".verdict")
+    assert page.locator(".card").count() == 6
+    assert page.locator("svg[role=img]").count() >= 3
+
+
+def test_filters_show_what_they_name(page, report):
+    results, _ = report
+    assert len(visible(page)) == 7
+    assert page.inner_text("#count") == "7 of 7 questions"
+    page.select_option("#result", "pass")
+    assert set(visible(page)) == {entry.gold.id for entry in results.entries if entry.score.passed}
+    page.select_option("#category", "why")
+    assert visible(page) == ["rent"]
+    page.select_option("#category", "")
+    page.select_option("#change", "improved")
+    assert visible(page) == ["nights"]
+    page.select_option("#result", "")
+    page.select_option("#change", "")
+    page.fill("#words", "FRIDAYS")
+    assert visible(page) == ["rent"]
+    page.fill("#words", "no such words")
+    assert visible(page) == []
+    assert page.inner_text("#count") == "0 of 7 questions"
+
+
+def test_a_question_opens_with_its_answer_marks_and_command(page):
+    page.click("#nights > summary")
+    assert page.locator("#nights mark.both").inner_text() == "A guest may stay for nine nights."
+    assert "✓ nine nights" in page.inner_text("#nights .nuggets")
+    assert page.inner_text("#nights code") == "qa eval run rules.jsonl --id nights"
+    mark = page.evaluate("getComputedStyle(document.querySelector('#nights mark.both'), '::before').content")
+    assert "✓" in mark  # not by colour alone
+
+
+def test_an_address_with_an_id_opens_that_question(page, report):
+    page.goto(report[1].as_uri() + "#rent")
+    assert page.locator("#rent").get_attribute("open") is not None
+    assert page.locator("#nights").get_attribute("open") is None
+
+
+def test_what_people_write_is_shown_as_text(page):
+    page.click("#evil > summary")
+    assert page.title() == "Evaluation: rules.jsonl, dev"
+    assert EVIL in page.inner_text("#evil .asked")
+    assert page.locator("#evil img, #evil script").count() == 0
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_readable_on_a_phone(chromium, report, scheme):
+    context = chromium.new_context(viewport={"width": 400, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(report[1].as_uri() + "#nights")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.document')).fontSize)")
+    assert size >= 14
+    context.close()
