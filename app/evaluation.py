@@ -101,9 +101,10 @@ def compare(before: Path, after: Path) -> None:
 @click.argument("gold", type=click.Path(path_type=Path), nargs=-1)
 def lint(gold: tuple[Path, ...]) -> None:
     """Check gold files (all that come with the package, if none is given); faults end with exit code 2."""
-    from evals.suite.gold import FOLDER, GoldError, load_gold
+    from evals.suite.gold import FOLDER, load_gold
     from evals.suite.lint import lint as linted
     from evals.suite.lint import published
+    from evals.suite.schema import GoldError
 
     faults = 0
     for path in gold or sorted(FOLDER.glob("*.jsonl")):

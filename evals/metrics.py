@@ -154,9 +154,10 @@ def character_recall(cited: Spans, groups: Sequence[Spans]) -> float:
     shown = _characters(cited)
     found = needed = 0
     for group in groups:
-        share, length = max((len(_characters([span]) & shown) / (span[1] - span[0]), span[0] - span[1]) for span in group)
-        found += round(-share * length)
-        needed -= length
+        cited_of = {span: len(shown.intersection(range(*span))) for span in group}
+        best = max(group, key=lambda span: (cited_of[span] / (span[1] - span[0]), span[0] - span[1]))
+        found += cited_of[best]
+        needed += best[1] - best[0]
     return found / needed if needed else float("nan")
 
 

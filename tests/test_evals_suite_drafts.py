@@ -4,8 +4,9 @@ import pytest
 from suite_lines import RULES
 
 from evals.suite.drafts import FeedbackLine, add_drafts, load_feedback
-from evals.suite.gold import GoldError, load_gold
+from evals.suite.gold import FOLDER, load_gold
 from evals.suite.lint import lint
+from evals.suite.schema import GoldError
 from index.load import load_builtin, load_text
 
 NIGHTS = "A guest may stay for nine nights."
@@ -110,3 +111,8 @@ def test_faults_in_a_feedback_file_name_their_line(tmp_path):
         load_feedback(tmp_path / "none.jsonl")
     path.write_text(feedback().model_dump_json() + "\n")
     assert load_feedback(path) == [feedback()]
+
+
+def test_the_described_format_is_the_format():
+    described = (FOLDER / "FORMAT.md").read_text(encoding="utf-8").split("```json\n")[2].split("```")[0]
+    assert FeedbackLine.model_validate_json(described).citations[0].quote == NIGHTS

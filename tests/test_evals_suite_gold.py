@@ -3,8 +3,9 @@ import json
 import pytest
 from suite_lines import LINES, RULES, line, without_answer
 
-from evals.suite.gold import CATEGORIES, FOLDER, GoldError, load_gold
+from evals.suite.gold import FOLDER, load_gold
 from evals.suite.lint import lint, published, reference_score
+from evals.suite.schema import CATEGORIES, GoldError
 
 pytest_plugins = ["suite_fixtures"]
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evals.suite.gold import BUILT_IN, Category, GoldError, GoldLine, GoldNugget, Occurrence
+from evals.suite.schema import BUILT_IN, Category, GoldError, GoldLine, GoldNugget, Occurrence, first_fault, read_lines
 from index.errors import LoadError
 from index.load import BUILTIN, load_builtin, load_paths
 
@@ -76,20 +76,12 @@ def load_feedback(path: Path) -> list[FeedbackLine]:
     Raises:
         GoldError: The file is missing or a line has a fault; the message names the line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise GoldError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise GoldError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     found, faults = [], []
-    for number, line in enumerate(lines, start=1):
+    for number, line in read_lines(path):
         try:
-            if line.strip():
-                found.append(FeedbackLine.model_validate_json(line))
+            found.append(FeedbackLine.model_validate_json(line))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            faults.append(f"{path.name}:{number}: {'.'.join(map(str, first['loc'])) or 'the line'}: {first['msg'].lower()}")
+            faults.append(f"{path.name}:{number}: {first_fault(error)}")
     if faults:
         raise GoldError(faults)
     return found

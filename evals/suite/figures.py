@@ -64,6 +64,8 @@ def shown(figure: Figure) -> str:
         return f"{figure.count} of {figure.of}"
     if figure.low is None or figure.high is None:
         return f"{figure.value:.2f}"
+    if figure.of < FEW:
+        return f"{figure.value:.2f} (of {figure.of})"
     if figure.count is not None:
         return f"{figure.value:.0%} ({figure.count} of {figure.of}; {figure.low:.0%} to {figure.high:.0%})"
     return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f}; {figure.of} questions)"

@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.suite.figures import shown
 from evals.suite.results import Results
+from evals.suite.schema import first_fault
 from index.errors import QAError
 
 __all__ = ["GATES", "Gate", "Gates", "Verdict", "load_gates", "verdict"]
 
 GATES = Path(__file__).parents[1] / "gates.toml"
-PASSED, GATE_FAILED, UNUSABLE, QUESTIONS_FAILED = 0, 1, 2, 3
-"""Exit codes; UNUSABLE is for a gold file or settings that cannot be used, where there is no run to judge."""
+PASSED, GATE_FAILED, QUESTIONS_FAILED = 0, 1, 3
+"""Exit codes; 2 is for a gold file or settings that cannot be used, where there is no run to judge."""
 
 
 class _Strict(BaseModel):
@@ -79,8 +80,7 @@ def load_gates(path: Path = GATES) -> Gates:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise QAError(f"{path}: not TOML ({error})") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise QAError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
+        raise QAError(f"{path}: {first_fault(error)}") from None
 
 
 def verdict(results: Results, gates: Gates) -> Verdict:

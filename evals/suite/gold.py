@@ -7,131 +7,20 @@ or says which occurrence it means.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.questions import Span
-from index.errors import LoadError, QAError
+from evals.suite.schema import BUILT_IN, GoldError, GoldLine, Occurrence, parse_line, read_lines
+from index.errors import LoadError
 from index.load import BUILTIN, load_builtin, load_paths
 from index.types import Document
 
-__all__ = [
-    "BUILT_IN",
-    "CATEGORIES",
-    "FOLDER",
-    "UNANSWERED",
-    "Category",
-    "Fact",
-    "GoldError",
-    "GoldLine",
-    "GoldQuestion",
-    "GoldSet",
-    "Split",
-    "load_gold",
-]
+__all__ = ["FOLDER", "Fact", "GoldQuestion", "GoldSet", "load_gold"]
 
 FOLDER = Path(__file__).parents[1] / "gold"
-BUILT_IN = "commentary"
-"""What a gold file calls the built-in document."""
-Category = Literal[
-    "fact",
-    "why",
-    "how",
-    "stance",
-    "yes-no",
-    "multi-evidence",
-    "paraphrase",
-    "follow-up",
-    "noisy",
-    "summary",
-    "unanswerable-near",
-    "unanswerable-far",
-    "false-premise",
-    "prompt-injection",
-    "empty",
-]
-CATEGORIES: tuple[Category, ...] = get_args(Category)
-UNANSWERED = frozenset({"unanswerable-near", "unanswerable-far", "false-premise", "prompt-injection", "empty"})
-"""Categories whose questions the document does not answer; every other category is answerable."""
-Split = Literal["dev", "test"]
-
-
-class GoldError(QAError):
-    """A gold file cannot be used; the message names file and line, and of several faults the first and their number."""
-
-    def __init__(self, faults: str | list[str]) -> None:
-        self.faults = [faults] if isinstance(faults, str) else faults
-        """Each a line."""
-        more = f" (and {len(self.faults) - 1} more; 'qa eval lint' lists them)" if len(self.faults) > 1 else ""
-        super().__init__(self.faults[0] + more)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Occurrence(_Strict):
-    """A quote that stands in the document more than once."""
-
-    quote: Text
-    occurrence: Annotated[int, Field(ge=1)]
-    """Counts from 1."""
-
-
-Quote = Text | Occurrence
-
-
-class GoldNugget(_Strict):
-    """One thing that an answer says."""
-
-    says: Text
-    """In a few words, for people."""
-    vital: bool = True
-    """Whether an answer without it is incomplete."""
-    evidence: Annotated[list[Annotated[list[Quote], Field(min_length=1)]], Field(min_length=1)]
-    """Groups of alternatives: of each group one quote must be cited."""
-    accept: list[Text] = []
-    """Regular expressions, any one of which says that an answer in a language model's own words holds the nugget."""
-    reject: list[Text] = []
-    """Regular expressions, any one of which says that such an answer gets it wrong."""
-
-
-class GoldLine(_Strict):
-    """A line of a gold file, as it is written."""
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    document: Text
-    """`commentary` for the built-in one, or a file beside the gold file."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Of the document's file."""
-    question: str
-    history: list[Text] = []
-    """The asker's earlier questions, oldest first."""
-    category: Category
-    cluster: Text
-    """Paraphrases, misspellings and follow-ups of one question share it."""
-    split: Split
-    answerable: bool
-    nuggets: list[GoldNugget] = []
-    allowed: list[Quote] = []
-    """Useful context: neither right nor wrong to cite."""
-    must_not: list[Text] = []
-    """Regular expressions that no answer's text may match."""
-    correction: list[Quote] = []
-    """For a false premise: what shows that it is false; citing that and nothing else is a right answer."""
-    reference: str = ""
-    """A full answer in good prose; empty where there is none."""
-    author: Text
-    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,22 +96,14 @@ def load_gold(path: Path) -> GoldSet:
     Raises:
         GoldError: The file or a document is missing, a line has a fault, or a document is not the one that was labelled.
     """
-    try:
-        content = path.read_bytes()
-        lines = content.decode("utf-8").splitlines()
-    except OSError as error:
-        raise GoldError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise GoldError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    lines = read_lines(path)
     questions: list[GoldQuestion] = []
     faults: list[str] = []
     documents: dict[str, tuple[Document, str]] = {}
     known: dict[str, int] = {}
-    for number, written in enumerate(lines, start=1):
-        if not written.strip():
-            continue
+    for number, written in lines:
         try:
-            line = _parse(written)
+            line = parse_line(written)
             if line.id in known:
                 raise GoldError(f"the id {line.id} is line {known[line.id]}'s")
             known[line.id] = number
@@ -233,20 +114,7 @@ def load_gold(path: Path) -> GoldSet:
             faults.append(f"{path.name}:{number}: {error}")
     if faults:
         raise GoldError(faults)
-    return GoldSet(path, hashlib.sha256(content).hexdigest(), tuple(questions))
-
-
-def _parse(written: str) -> GoldLine:
-    try:
-        fields = json.loads(written)
-    except ValueError as error:
-        raise GoldError(f"not JSON ({error})") from None
-    try:
-        return GoldLine.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise GoldError(f"{where}: {first['msg'].lower()}") from None
+    return GoldSet(path, hashlib.sha256(path.read_bytes()).hexdigest(), tuple(questions))
 
 
 def _document(name: str, folder: Path) -> tuple[Document, str]:

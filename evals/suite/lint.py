@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.questions import Span
-from evals.suite.gold import UNANSWERED, GoldQuestion, GoldSet
+from evals.suite.gold import GoldQuestion, GoldSet
+from evals.suite.schema import UNANSWERED
 from evals.surface import content_stems
 from index.sentences import outline
 

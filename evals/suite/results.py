@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from evals.questions import Span
 from evals.suite.blame import Blame
 from evals.suite.figures import Figure
-from evals.suite.gold import GoldLine
 from evals.suite.record import Record
+from evals.suite.schema import GoldLine
 from evals.suite.scoring import Score
 from index.errors import QAError
 
