@@ -17,6 +17,8 @@ from index.errors import QAError
 __all__ = ["evaluation"]
 
 UNUSABLE = 2
+INTERRUPTED = 130
+"""What shells give a command that Ctrl-C ended."""
 
 
 @click.group("eval")
@@ -51,9 +53,11 @@ def run(
     An interrupted run goes on where it stopped. The folder gets report.html, report.md, results.json and junit.xml.
     """
     from app.terminal import listening
+    from evals.suite.compare import refuse_other_gold
     from evals.suite.evaluate import evaluate, finish
-    from evals.suite.gates import GATES, load_gates, verdict
+    from evals.suite.gates import GATES, check_ids, load_gates, verdict
     from evals.suite.gold import FOLDER, load_gold
+    from evals.suite.lint import refuse_faults
     from evals.suite.reports.files import write_reports
     from evals.suite.results import load_results
     from evals.suite.run import packaged_answerer
@@ -64,6 +68,10 @@ def run(
         its_gates = load_gates(gates or GATES)
         earlier = load_results(since) if since else None
         gold_set = load_gold(path)
+        if earlier is not None:
+            refuse_other_gold(earlier.gold_sha256, gold_set.sha256)
+        refuse_faults(gold_set)
+        check_ids(its_gates, gold_set)
         questions = gold_set.part(None if ids or split == "all" else split, ids)
         asked = len(questions) + (sum(question.line.answerable for question in questions) if deletion else 0)
         done = itertools.count(1)
@@ -142,12 +150,15 @@ def add(gold: Path, feedback: Path) -> None:
 
 @contextmanager
 def _bad_gold_ends() -> Iterator[None]:
-    """Turns an error about gold questions or settings into one line and the exit code for it."""
+    """Turns an error about gold questions, settings or files into one line and the exit code for it."""
     try:
         yield
-    except QAError as error:
+    except (QAError, OSError) as error:
         click.echo(f"qa: {one_line(str(error))}", err=True)
         sys.exit(UNUSABLE)
+    except KeyboardInterrupt:
+        click.echo("qa: interrupted; the same command goes on where it stopped", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def _command(gold: Path | None, split: str, *, deletion: bool) -> str:

@@ -119,10 +119,11 @@ def expected_calibration_error(
 ) -> float:
     """Returns the mean distance between probability and outcome over equal bins, by weight; 0..1, lower is better.
 
-    Naeini, Cooper and Hauskrecht 2015.
+    NaN of nothing. Naeini, Cooper and Hauskrecht 2015.
     """
     found = calibration_bins(probabilities, outcomes, weights=weights, bins=bins)
-    return sum(abs(each.mean - each.share) * each.weight for each in found) / max(sum(each.weight for each in found), 1e-9)
+    total = sum(each.weight for each in found)
+    return sum(abs(each.mean - each.share) * each.weight for each in found) / total if total else float("nan")
 
 
 def brier(probabilities: Sequence[float], outcomes: Sequence[bool]) -> float:
@@ -138,7 +139,7 @@ def character_precision(cited: Spans, right: Spans, neutral: Spans = ()) -> floa
     """Returns the share of the cited characters that are right, in 0..1, higher is better.
 
     `|cited and right| / |cited without neutral|`, each character counted once; a character both right and neutral is right.
-    NaN where nothing is cited but what is neutral.
+    NaN where nothing is cited but what is neutral. Precision as van Rijsbergen 1979 has it, over characters.
     """
     shown, gold = _characters(cited), _characters(right)
     counted = shown - (_characters(neutral) - gold)
@@ -162,7 +163,7 @@ def character_recall(cited: Spans, groups: Sequence[Spans]) -> float:
 
 
 def jaccard(one: Spans, other: Spans) -> float:
-    """Returns `|both| / |either|` by characters, in 0..1, 1 where both are empty; Jaccard 1912."""
+    """Returns `|both| / |either|` by characters; in 0..1, higher is more alike, 1 where both are empty. Jaccard 1912."""
     first, second = _characters(one), _characters(other)
     return len(first & second) / len(first | second) if first | second else 1.0
 
@@ -190,7 +191,7 @@ def aurc(confidences: Sequence[float], wrong: Sequence[bool]) -> float:
 
 
 def augrc(confidences: Sequence[float], wrong: Sequence[bool]) -> float:
-    """Returns the mean generalised risk over all coverages, in 0..0.5, lower is better; NaN of nothing.
+    """Returns the mean generalised risk over all coverages, in 0..1, lower is better; NaN of nothing.
 
     Generalised risk is `coverage * risk`, the share of all questions that are answered wrongly. Traub et al. 2024.
     """
@@ -199,12 +200,17 @@ def augrc(confidences: Sequence[float], wrong: Sequence[bool]) -> float:
 
 
 def coverage_at_risk(confidences: Sequence[float], wrong: Sequence[bool], most: float = 0.05) -> float:
-    """Returns the largest coverage, 0..1, at which the risk is at most `most`; higher is better, 0 where there is none."""
+    """Returns the largest coverage at which the risk is at most `most`; in 0..1, higher is better, NaN of nothing.
+
+    0 where the risk is higher at every coverage. Geifman and El-Yaniv 2017.
+    """
+    if not wrong:
+        return float("nan")
     return max((coverage for coverage, risk in risk_coverage(confidences, wrong) if risk <= most), default=0.0)
 
 
 def reciprocal_rank(relevant: Sequence[bool]) -> float:
-    """Returns `1 / rank` of the first relevant result, best first; in 0..1, higher is better, 0 where none is."""
+    """Returns `1 / rank` of the first relevant result; in 0..1, higher is better, 0 where none is. Voorhees 1999."""
     return next((1 / rank for rank, hit in enumerate(relevant, start=1) if hit), 0.0)
 
 
@@ -226,8 +232,8 @@ def ndcg(relevant: Sequence[bool], total: int, depth: int = 10) -> float:
 def token_f1(said: str, wanted: str) -> float:
     """Returns the F1 of two texts' words as bags, in 0..1, higher is better.
 
-    The official SQuAD 1.1 script's: lower case, punctuation and articles removed, split at white space (Rajpurkar et al. 2016).
-    Two texts without words are alike.
+    The official SQuAD 2.0 script's: lower case, punctuation and articles removed, split at white space. Two texts without words
+    are alike. Rajpurkar, Jia and Liang 2018.
     """
     one, other = _squad_words(said), _squad_words(wanted)
     if not one or not other:

@@ -6,6 +6,7 @@ from suite_lines import LINES, line
 
 from app.cli import qa
 from evals.suite.results import load_results
+from index.errors import QAError
 
 pytest_plugins = ["suite_fixtures"]
 
@@ -79,6 +80,35 @@ def test_compare_says_what_changed(call, write_gold):
     result = call("compare", "a", "c")
     assert result.exit_code == 2
     assert "different gold questions" in result.stderr
+    result = call("run", gold, "--no-deletion", "--out", "d", "--since", "a")
+    assert (result.exit_code, "different gold questions" in result.stderr) == (2, True)
+
+
+def test_a_folder_that_cannot_be_written_ends_with_2_and_one_line(call, write_gold, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = call("run", write_gold(*LINES), "--out", "file/inside")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_run_that_is_interrupted_says_how_to_go_on(call, write_gold, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evals.suite.evaluate.evaluate", interrupt)
+    result = call("run", write_gold(*LINES))
+    assert result.exit_code == 130
+    assert result.stderr == "qa: interrupted; the same command goes on where it stopped\n"
+
+
+def test_questions_that_fail_to_run_end_with_3(call, write_gold, monkeypatch):
+    def fail(self, question, **options):
+        raise QAError("no connection")
+
+    monkeypatch.setattr("qa.engine.Engine.ask", fail)
+    result = call("run", write_gold(*LINES))
+    assert result.exit_code == 3
+    assert result.stdout.startswith("9 questions, with evidence or without, could not be run")
 
 
 def test_lint_lists_every_fault_and_ends_with_2(call, write_gold):
@@ -108,6 +138,10 @@ def test_add_makes_drafts_of_feedback(call, write_gold, tmp_path):
     assert result.exit_code == 0
     assert result.stdout.startswith("1 drafts added, 0 known before, 0 passed over\n")
     assert len(gold.read_text().splitlines()) == len(LINES) + 1
+    assert call("lint", gold).exit_code == 2
+    result = call("run", gold)
+    assert (result.exit_code, "a draft that nobody has looked at" in result.stderr) == (2, True)
+    gold.write_text(gold.read_text().replace("REVIEW: ", ""))
     assert call("lint", gold).exit_code == 0
     (tmp_path / "feedback.jsonl").write_text(json.dumps({"x": 1}))
     assert call("add", gold, "--from", "feedback.jsonl").exit_code == 2

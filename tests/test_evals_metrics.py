@@ -78,7 +78,7 @@ def test_calibration_error_of_hand_computed_bins():
 @pytest.mark.parametrize(
     ("said", "wanted", "rouge", "squad"),
     [
-        # What Google's rouge_score 0.1.2 and the SQuAD 1.1 evaluation script print for these pairs.
+        # What Google's rouge_score 0.1.2 and the SQuAD 2.0 evaluation script's formula give for these pairs.
         ("police killed the gunman", "police kill the gunman", 0.75, 0.666667),
         (
             "The talks took place in Mongolia, in 2018.",
@@ -131,6 +131,7 @@ def test_risk_and_coverage_by_hand():
     assert coverage_at_risk(confidences, wrong) == 0.25
     assert coverage_at_risk(confidences, wrong, most=0.5) == 1
     assert coverage_at_risk([0.5], [True]) == 0
+    assert math.isnan(coverage_at_risk([], []))
     assert math.isnan(aurc([], []))
     assert math.isnan(augrc([], []))
 

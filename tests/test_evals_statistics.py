@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from evals.statistics import bootstrap, holm, mcnemar, paired_bootstrap, questions_needed, wilson
+from evals.statistics import bootstrap, holm, mcnemar, questions_needed, sign_flip, wilson
 
 
 def test_wilson_agrees_with_published_values():
@@ -31,14 +31,25 @@ def test_a_bootstrap_is_seeded():
     assert all(math.isnan(bound) for bound in bootstrap([], []))
 
 
+def test_one_cluster_has_no_interval():
+    assert all(math.isnan(bound) for bound in bootstrap([0.1, 0.9], ["a", "a"]))
+
+
 def test_a_clear_difference_is_told_from_chance_and_none_is_not():
     clusters = [str(number) for number in range(30)]
-    interval, p_value = paired_bootstrap([0.2, 0.3, 0.1] * 10, clusters)
-    assert interval.low > 0
-    assert p_value < 0.01
-    interval, p_value = paired_bootstrap([0.2, -0.2] * 15, clusters)
-    assert interval.low < 0 < interval.high
-    assert p_value > 0.5
+    assert sign_flip([0.2, 0.3, 0.1] * 10, clusters) < 0.001
+    assert sign_flip([0.2, -0.2] * 15, clusters) > 0.9
+    assert sign_flip([0.0] * 30, clusters) == 1
+    assert sign_flip([], []) == 1
+
+
+def test_sign_flips_are_counted_exactly_where_there_are_few_clusters():
+    assert sign_flip([1.0], ["a"]) == 1
+    assert sign_flip([1.0, 0.5, 0.2], list("abc")) == 2 / 8
+    assert sign_flip([1.0] * 6, list("abcdef")) == 2 / 64
+    assert sign_flip([1.0] * 12, ["a"] * 12) == 1  # one cluster says no more than one question
+    # By hand: of the eight sums of ±3 ±1 ±1 those as far from 0 as 3 - 1 + 1 are ±5, and ±3 twice.
+    assert sign_flip([3.0, -1.0, 1.0], list("abc")) == 6 / 8
 
 
 def test_mcnemar_is_the_sign_test_of_those_that_changed():

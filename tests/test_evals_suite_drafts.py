@@ -45,7 +45,9 @@ def test_a_right_answer_becomes_a_gold_question(gold_path):
     assert question.line.notes.startswith("REVIEW: marked right")
     assert [question.document.text[start:end] for start, end in question.evidence] == [NIGHTS]
     assert question.line.reference == NIGHTS
-    assert [finding for finding in lint(gold, {}) if finding.fault] == []
+    assert [str(finding).split(":")[1].strip() for finding in lint(gold, {}) if finding.fault] == [
+        "a draft that nobody has looked at"
+    ]
 
 
 def test_a_wrong_answer_becomes_a_question_that_needs_its_evidence(gold_path):
@@ -66,6 +68,9 @@ def test_a_declined_question_has_no_answer_if_that_was_right(gold_path, right, a
 
 def test_the_same_feedback_is_added_once_and_nothing_that_was_there_is_lost(gold_path):
     add_drafts([feedback()], gold_path)
+    # However a reviewer's editor writes it, and whatever line ends JSON lets stand in a remark.
+    line = json.loads(gold_path.read_text())
+    gold_path.write_text(json.dumps(line | {"notes": "looked at\u2028twice"}, ensure_ascii=False, indent=None) + "\n")
     before = gold_path.read_text()
     made = add_drafts([feedback(), feedback(at="2026-11-26T12:00:00+00:00")], gold_path)
     assert (len(made.added), made.known) == (1, 1)
@@ -95,10 +100,34 @@ def test_feedback_on_other_documents_is_passed_over_with_a_reason(gold_path):
     made = add_drafts([feedback(elsewhere, "It is not here."), feedback(documents=["a", "b"])], gold_path)
     assert made.added == ()
     assert made.passed_over == (
-        "'How long may a guest stay?': its document is not beside drafts.jsonl",
+        "'How long may a guest stay?': its document is not beside drafts.jsonl, or has changed",
         "'How long may a guest stay?': several documents were asked",
     )
     assert not gold_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"quote": "A guest may stay for ten nights."}, "a quote does not stand in the document where it says"),
+        ({"start": 0, "end": 33}, "a quote does not stand in the document where it says"),
+        ({"quote": "", "start": 5, "end": 5}, "a quote does not stand in the document where it says"),
+    ],
+)
+def test_a_quote_that_is_not_there_makes_no_draft(gold_path, change, reason):
+    its = feedback()
+    its = its.model_copy(update={"citations": [its.citations[0].model_copy(update=change)]})
+    assert add_drafts([its], gold_path).passed_over == (f"'How long may a guest stay?': {reason}",)
+    assert add_drafts([feedback(history=[""])], gold_path).passed_over == (
+        "'How long may a guest stay?': an earlier question is empty",
+    )
+
+
+def test_a_gold_file_with_a_fault_is_left_as_it_is(gold_path):
+    gold_path.write_text("{}\n")
+    with pytest.raises(GoldError):
+        add_drafts([feedback()], gold_path)
+    assert gold_path.read_text() == "{}\n"
 
 
 def test_faults_in_a_feedback_file_name_their_line(tmp_path):

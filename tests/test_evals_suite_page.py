@@ -5,6 +5,7 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from evals.suite.blame import Blame
 from evals.suite.evaluate import evaluate
 from evals.suite.gates import load_gates, verdict
 from evals.suite.gold import load_gold
@@ -37,6 +38,19 @@ def report(write_gold, tmp_path):
     gold = load_gold(write_gold(*LINES, evil))
     options = {"folder": tmp_path / "out", "split": "dev", "command": "qa eval run rules.jsonl", "deletion": False}
     results = evaluate(gold, gold.questions, packaged_answerer(Listener()), progress=lambda _: None, **options)
+    # One that failed, whatever the reader makes of these questions.
+    failed = tuple(
+        each.model_copy(
+            update={
+                "score": each.score.model_copy(update={"passed": False, "outcome": "incomplete"}),
+                "blame": Blame(stage="ranked too low", mend="passes if <b>"),
+            }
+        )
+        if each.gold.id == "key"
+        else each
+        for each in results.entries
+    )
+    results = results.model_copy(update={"entries": failed})
     before = tuple(
         each.model_copy(update={"score": each.score.model_copy(update={"passed": False})}) if each.gold.id == "nights" else each
         for each in results.entries
@@ -75,21 +89,26 @@ def test_it_opens_from_disk_without_complaint_or_request(page, report):
 def test_filters_show_what_they_name(page, report):
     results, _ = report
     assert len(visible(page)) == 7
-    assert page.inner_text("#count") == "7 of 7 questions"
-    page.select_option("#result", "pass")
+    assert page.inner_text("#filter\\.count") == "7 of 7 questions"
+    page.select_option("#filter\\.result", "fail")
+    assert set(visible(page)) == {entry.gold.id for entry in results.entries if not entry.score.passed}
+    page.select_option("#filter\\.stage", "ranked too low")
+    assert visible(page) == ["key"]
+    page.select_option("#filter\\.stage", "")
+    page.select_option("#filter\\.result", "pass")
     assert set(visible(page)) == {entry.gold.id for entry in results.entries if entry.score.passed}
-    page.select_option("#category", "why")
+    page.select_option("#filter\\.category", "why")
     assert visible(page) == ["rent"]
-    page.select_option("#category", "")
-    page.select_option("#change", "improved")
+    page.select_option("#filter\\.category", "")
+    page.select_option("#filter\\.change", "improved")
     assert visible(page) == ["nights"]
-    page.select_option("#result", "")
-    page.select_option("#change", "")
-    page.fill("#words", "FRIDAYS")
+    page.select_option("#filter\\.result", "")
+    page.select_option("#filter\\.change", "")
+    page.fill("#filter\\.words", "FRIDAYS")
     assert visible(page) == ["rent"]
-    page.fill("#words", "no such words")
+    page.fill("#filter\\.words", "no such words")
     assert visible(page) == []
-    assert page.inner_text("#count") == "0 of 7 questions"
+    assert page.inner_text("#filter\\.count") == "0 of 7 questions"
 
 
 def test_a_question_opens_with_its_answer_marks_and_command(page):

@@ -1,6 +1,8 @@
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from markdown_it import MarkdownIt
 
 from evals.suite.evaluate import evaluate
 from evals.suite.gates import load_gates, verdict
@@ -105,10 +107,10 @@ def test_junit_tells_failures_from_errors(results):
 def test_markdown_has_verdict_ladder_categories_and_failures(results):
     text = markdown(results, verdict(results, load_gates()))
     for part in (
-        "# Evaluation: rules.jsonl, dev",
+        "# Evaluation: `rules.jsonl`, dev",
         "questions on these documents only",
         "| gold sentences | 1.00 |",
-        "| why | 1 |",
+        "| why | 1.00 (of 1) | 1 of 1 |",
     ):
         assert part in text
 
@@ -121,8 +123,9 @@ def test_what_people_write_cannot_break_a_report(evil):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     failed = [each.model_copy(update={"score": each.score.model_copy(update={"passed": False})}) for each in evil.entries]
     text = markdown(evil.model_copy(update={"entries": tuple(failed)}), judged)
-    assert "<script>" not in text
-    assert "[link](" not in text
+    rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in rendered
+    assert not re.search(r"<script|<img|<a ", rendered)
     ET.fromstring(junit(evil, judged))
 
 

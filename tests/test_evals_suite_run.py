@@ -5,7 +5,7 @@ import pytest
 
 from evals.suite.compare import compare, comparison_text
 from evals.suite.evaluate import JOURNALS, evaluate, finish
-from evals.suite.gates import Gates, load_gates, verdict
+from evals.suite.gates import Gates, check_ids, load_gates, verdict
 from evals.suite.gold import FOLDER, load_gold
 from evals.suite.ladder import GOLD, TRIVIAL, skill
 from evals.suite.results import Results, load_results
@@ -110,9 +110,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(run, answerer, tmp_path):
     whole, _ = run(folder=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(stumbling(answerer, "rent", KeyboardInterrupt()))
-    journal = tmp_path / "out" / JOURNALS[0]
-    with journal.open("a") as file:
-        file.write('{"id": "rent", "sta')  # cut off in the middle of a line
+    (journal,) = (tmp_path / "out").glob(f"{JOURNALS[0]}-*.jsonl")
+    with journal.open("ab") as file:
+        file.write('{"id": "rent", "text": "“'.encode()[:-1])  # cut off in the middle of a line, and of a character
     asked_for = []
 
     def open_document(document, before):
@@ -130,16 +130,40 @@ def test_an_interrupted_run_goes_on_where_it_stopped(run, answerer, tmp_path):
     for one, other in zip(results.entries, whole.entries, strict=True):
         assert one.score == other.score
         assert one.record.candidates == other.record.candidates
+    assert (results.resumed, whole.resumed) == (2, 0)
     finish(tmp_path / "out")
     assert not journal.exists()
 
 
-def test_a_journal_of_another_run_is_not_gone_on_with(run, answerer, tmp_path):
-    run()
-    journal = tmp_path / "out" / JOURNALS[0]
-    kept = journal.read_text()
-    run(replace(answerer, settings={"answerer": "another"}))
-    assert journal.read_text().splitlines()[0] != kept.splitlines()[0]
+def test_another_run_in_the_same_folder_begins_at_the_beginning_and_loses_nothing(run, answerer):
+    with pytest.raises(KeyboardInterrupt):
+        run(stumbling(answerer, "rent", KeyboardInterrupt()))
+    other, _ = run(replace(answerer, settings={"answerer": "another"}))
+    assert other.resumed == 0
+    same, _ = run()
+    assert same.resumed == 2
+
+
+def test_a_document_that_cannot_be_opened_leaves_its_questions_unscored(run, answerer):
+    def open_document(document, before):
+        raise QAError("the disk is full")
+
+    results, _ = run(replace(answerer, open_document=open_document))
+    assert results.figure("unscored").count == 6
+    assert (results.ladder, results.skill, results.figure("answer score").value) == ({}, None, None)
+    assert verdict(results, load_gates()).exit_code == 3
+
+
+def test_deletions_that_end_in_an_error_are_counted(run, answerer):
+    def open_document(document, before):
+        if before is not None:
+            raise QAError("the disk is full")
+        return answerer.open_document(document, before)
+
+    results, _ = run(replace(answerer, open_document=open_document))
+    failed = results.figure("unscored without evidence")
+    assert (failed.count, failed.of, results.figure("evidence deletion").of) == (3, 3, 0)
+    assert verdict(results, load_gates()).exit_code == 3
 
 
 def test_evidence_is_deleted_and_nothing_else(gold):
@@ -185,6 +209,7 @@ def test_a_question_whose_document_ends_with_its_evidence_is_unscored_not_wrong(
     only = replace(only, nuggets=(replace(only.nuggets[0], evidence=(((0, 33),),)),), allowed=())
     results, _ = run(gold=gold, questions=[only])
     assert results.entries[0].answered_without_evidence is None
+    assert results.figure("unscored without evidence").count == 1
 
 
 def test_skill_is_0_for_trivial_and_1_for_gold():
@@ -229,10 +254,23 @@ class TestGates:
         assert judged.exit_code == 1
         assert f"question {failed}" in judged.text
 
-    def test_a_figure_that_does_not_exist_is_said_to(self, run):
-        results, _ = run()
-        with pytest.raises(QAError, match="no figure is called 'accuracy'"):
-            verdict(results, self.gates(invariants={"accuracy": {"least": 1}}))
+    def test_a_floor_under_what_was_not_measured_is_not_reached(self, run):
+        results, _ = run(deletion=False)
+        for name, found in (("accuracy", "no such figure"), ("evidence deletion", "no such figure")):
+            judged = verdict(results, self.gates(gold={"rules": {"floors": {name: {"least": 0}}}}))
+            assert judged.exit_code == 1
+            assert judged.gates[1].found == found
+        declined = results.model_copy(update={"figures": tuple(f.model_copy(update={"value": None}) for f in results.figures)})
+        judged = verdict(declined, self.gates(gold={"rules": {"floors": {"citation precision": {"least": 0}}}}))
+        assert [(gate.found, gate.held) for gate in judged.gates] == [
+            ("nothing to measure", True),
+            ("nothing to measure", False),
+        ]
+
+    def test_must_pass_names_questions_that_there_are(self, gold):
+        check_ids(self.gates(gold={"rules": {"must_pass": ["nights"]}}), gold)
+        with pytest.raises(QAError, match=r"must_pass names nowhere, which rules\.jsonl has not"):
+            check_ids(self.gates(gold={"rules": {"must_pass": ["nights", "nowhere"]}}), gold)
 
     @pytest.mark.parametrize("content", ["= 5", "[invariants]\nx = 5", "[colours]"])
     def test_a_damaged_file_is_said_to_be(self, tmp_path, content):
@@ -244,7 +282,10 @@ class TestGates:
 
     def test_those_of_the_package_speak_of_its_gold_files(self):
         gates = load_gates()
+        assert set(gates.gold) == {path.stem for path in FOLDER.glob("*.jsonl")}
         for name, its in gates.gold.items():
+            assert its.floors
+            assert its.must_pass
             ids = {question.id: question.line.split for question in load_gold(FOLDER / f"{name}.jsonl").questions}
             assert all(ids[wanted] == "dev" for wanted in its.must_pass)
 
@@ -281,7 +322,7 @@ class TestComparison:
         good = Results.model_validate(document | {"entries": entries})
         found = compare(good, with_wrong(good, {entry.gold.id for entry in good.entries[:30]}))
         by_name = {change.name: change.verdict for change in found.changes}
-        assert by_name["passed"] == by_name["answer score"] == by_name["utility"] == "worse"
+        assert by_name["passed"] == by_name["answer score"] == "worse"
 
     def test_other_gold_questions_are_refused(self, run):
         results, _ = run()
@@ -290,5 +331,5 @@ class TestComparison:
 
     def test_no_question_in_common(self, run):
         results, _ = run()
-        with pytest.raises(QAError, match="no question is in both"):
+        with pytest.raises(QAError, match="no question was scored in both runs"):
             compare(results, results.model_copy(update={"entries": ()}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,7 +12,7 @@ from evals.questions import Span
 from evals.suite.figures import Asked
 from evals.suite.gold import GoldQuestion
 from evals.suite.record import would_show
-from evals.suite.scoring import judge, passes
+from evals.suite.scoring import COMPLETE, RIGHT, judge
 
 __all__ = ["STAGES", "Blame", "Stage", "blame"]
 
@@ -20,7 +21,7 @@ Stage = Literal[
 ]
 STAGES: dict[Stage, str] = {
     "ended in an error": "the question could not be answered at all",
-    "not retrieved": "a vital sentence was in no passage that was read",
+    "not retrieved": "a vital sentence was not read",
     "ranked too low": "every vital sentence was read, but others were put before one of them",
     "declined by threshold": "the right sentences came first, but the confidence was too low to show them",
     "shown but wrong": "every vital sentence was shown, with too much that does not belong there",
@@ -45,41 +46,48 @@ def blame(failed: Asked, everything: Sequence[Asked]) -> Blame | None:
         failed: The question.
         everything: All questions of the run, which another threshold would concern too.
     """
-    if failed.score.passed:
+    score, record, question = failed.score, failed.record, failed.question
+    if score.passed:
         return None
-    if failed.score.outcome == "failed":
+    if score.outcome == "failed":
         return Blame(stage="ended in an error")
-    confidence = failed.record.confidence
     if not failed.answerable:
-        broken = sum(e.score.passed and e.record.answered and e.record.confidence <= confidence for e in everything)
-        return Blame(stage="wrongly answered", mend=_mend(f"the answer threshold were above {confidence:.2f}", broken))
-    if not failed.record.answered and passes(failed.question, would_show(failed.record), answered=True):
-        broken = sum(
-            each.score.passed and not each.record.answered and each.record.confidence >= confidence for each in everything
-        )
-        return Blame(stage="declined by threshold", mend=_mend(f"the answer threshold were {confidence:.2f}", broken))
-    stage: Stage = "shown but wrong"
-    if not _holds_all(failed.question, [each.span for each in failed.record.candidates]):
+        above = math.floor(record.confidence * 100 + 1) / 100
+        return Blame(stage="wrongly answered", mend=_mend("answer", everything, failed, answer=above))
+    if not record.answered and judge(question, would_show(record), answered=True)[2] in RIGHT:
+        reached = math.floor(record.confidence * 100) / 100
+        return Blame(stage="declined by threshold", mend=_mend("answer", everything, failed, answer=reached))
+    if not _complete(question, [each.span for each in record.candidates]):
         return Blame(stage="not retrieved")
-    if not _holds_all(failed.question, would_show(failed.record)):
-        stage = "ranked too low"
-    if failed.record.answered:
-        for selection in failed.record.selections:
-            if passes(failed.question, selection.spans, answered=True):
-                broken = sum(_breaks(each, selection.least) for each in everything)
-                return Blame(stage=stage, mend=_mend(f"the evidence threshold were {selection.least:.2f}", broken))
+    stage: Stage = "shown but wrong" if record.answered and _complete(question, record.spans) else "ranked too low"
+    if record.answered:
+        for selection in record.selections:
+            if mend := _mend("evidence", everything, failed, evidence=math.floor(selection.least * 100) / 100):
+                return Blame(stage=stage, mend=mend)
     return Blame(stage=stage)
 
 
-def _mend(what: str, broken: int) -> str:
-    return f"passes if {what}; that breaks {broken} other{'' if broken == 1 else 's'}"
+def _mend(
+    name: str, everything: Sequence[Asked], failed: Asked, *, answer: float | None = None, evidence: float | None = None
+) -> str:
+    """Returns what another threshold would do; nothing where the question would fail still."""
+    if not _would_pass(failed, answer, evidence):
+        return ""
+    broken = sum(each.score.passed and not _would_pass(each, answer, evidence) for each in everything)
+    limit = answer if answer is not None else evidence
+    return f"passes if the {name} threshold were {limit:.2f}; that breaks {broken} other{'' if broken == 1 else 's'}"
 
 
-def _breaks(asked: Asked, least: float) -> bool:
-    if not asked.score.passed or not asked.record.answered or not asked.record.selections:
-        return False
-    return not passes(asked.question, would_show(asked.record, least), answered=True)
+def _would_pass(asked: Asked, answer: float | None, evidence: float | None) -> bool:
+    record = asked.record
+    if record.status in ("failed", "empty_question"):
+        return asked.score.passed
+    answered = record.answered if answer is None else record.confidence >= answer
+    shown = (record.spans if record.answered else would_show(record)) if evidence is None else would_show(record, evidence)
+    # A language model's words were made for what it cited; with anything else cited nothing is known of them.
+    own_words = record.text if record.own_words and answered else None
+    return judge(asked.question, shown, answered, own_words)[2] in RIGHT
 
 
-def _holds_all(question: GoldQuestion, shown: Sequence[Span]) -> bool:
-    return judge(question, shown, answered=True)[2] == "right"
+def _complete(question: GoldQuestion, shown: Sequence[Span]) -> bool:
+    return judge(question, shown, answered=True)[2] in COMPLETE

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from evals.statistics import Interval, holm, mcnemar, paired_bootstrap, questions_needed
+from evals.statistics import Interval, bootstrap, holm, mcnemar, questions_needed, sign_flip
 from evals.suite.results import Entry, Results
+from evals.suite.scoring import COMPLETE, RIGHT
 from index.errors import QAError
 
-__all__ = ["Change", "Comparison", "compare", "comparison_text"]
+__all__ = ["Change", "Comparison", "compare", "comparison_text", "refuse_other_gold"]
 
 SIGNIFICANT = 0.05
 
@@ -23,8 +24,8 @@ class Change:
     name: str
     before: float
     after: float
-    interval: Interval | None
-    """95%, of the difference; None for the share that passed, which has an exact test instead."""
+    interval: Interval
+    """95%, of the difference, by bootstrap over clusters."""
     p_value: float
     """Adjusted for the number of headlines (Holm)."""
     needed: int | None
@@ -36,7 +37,7 @@ class Change:
         """What can be said."""
         if self.p_value >= SIGNIFICANT:
             return "cannot tell"
-        return "better" if self.after > self.before else "worse"
+        return "better" if (self.after > self.before) != (self.name == "over-refusal") else "worse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ class Comparison:
     improved: tuple[str, ...]
     unchanged: tuple[str, ...]
     unpaired: tuple[str, ...]
-    """Ids that one run has and the other has not, or could not run; they count nowhere."""
+    """Ids that one run has and the other has not; they count nowhere."""
+    unscored: tuple[str, ...]
+    """Ids that one of the runs could not run; they count nowhere either."""
     changes: tuple[Change, ...]
 
 
@@ -60,46 +63,57 @@ def compare(before: Results, after: Results) -> Comparison:
     Raises:
         QAError: The gold files differ, so that a difference would say nothing about the system; or no question is in both.
     """
-    if before.gold_sha256 != after.gold_sha256:
-        raise QAError(
-            f"the runs have different gold questions ({before.gold} {before.gold_sha256[:12]}, {after.gold} "
-            f"{after.gold_sha256[:12]}); run both on the same file"
-        )
-    one, other = ({e.gold.id: e for e in run.entries if e.score.outcome != "failed"} for run in (before, after))
-    ids = [each for each in one if each in other]
+    refuse_other_gold(before.gold_sha256, after.gold_sha256)
+    one, other = ({entry.gold.id: entry for entry in run.entries} for run in (before, after))
+    both = [each for each in one if each in other]
+    unscored = [each for each in both if "failed" in (one[each].score.outcome, other[each].score.outcome)]
+    ids = [each for each in both if each not in unscored]
     if not ids:
-        raise QAError("no question is in both runs")
+        raise QAError("no question was scored in both runs")
     pairs = [(one[each], other[each]) for each in ids]
     changes = _changes(pairs)
-    known = {entry.gold.id for run in (before, after) for entry in run.entries}
     return Comparison(
         before=before,
         after=after,
         regressed=tuple(old.gold.id for old, new in pairs if old.score.passed and not new.score.passed),
         improved=tuple(old.gold.id for old, new in pairs if new.score.passed and not old.score.passed),
         unchanged=tuple(old.gold.id for old, new in pairs if old.score.passed == new.score.passed),
-        unpaired=tuple(sorted(known - set(ids))),
+        unpaired=tuple(sorted(set(one) ^ set(other))),
+        unscored=tuple(unscored),
         changes=changes,
     )
 
 
+def refuse_other_gold(before: str, after: str) -> None:
+    """Checks that two runs have the same gold questions, by the files' sha256.
+
+    Raises:
+        QAError: They have not, so that a difference would say nothing about the system.
+    """
+    if before != after:
+        raise QAError(
+            f"the runs have different gold questions (sha256 {before[:12]}… and {after[:12]}…); run both on the same file"
+        )
+
+
 def comparison_text(comparison: Comparison) -> str:
     """Returns a comparison as Markdown."""
-    lines = ["| | before | after | difference | p | |", "|---|---|---|---|---|---|"]
+    lines = ["| | questions | before | after | difference | p | |", "|---|---|---|---|---|---|---|"]
     for change in comparison.changes:
-        interval = f" ({change.interval.low:+.2f} to {change.interval.high:+.2f})" if change.interval else ""
+        low, high = change.interval
+        interval = f" ({low:+.2f} to {high:+.2f})" if low == low else ""
         said: str = change.verdict
-        if said == "cannot tell":
-            more = max(0, (change.needed or 0) - change.questions)
-            said += f"; about {more} more questions needed" if change.needed else ""
+        if said == "cannot tell" and change.needed is not None:
+            said += f"; about {max(1, change.needed - change.questions)} more questions needed"
         lines.append(
-            f"| {change.name} | {change.before:.2f} | {change.after:.2f} | "
+            f"| {change.name} | {change.questions} | {change.before:.2f} | {change.after:.2f} | "
             f"{change.after - change.before:+.2f}{interval} | {change.p_value:.3f} | {said} |"
         )
     for name, ids in (
         ("Regressed", comparison.regressed),
         ("Improved", comparison.improved),
         ("In one run only", comparison.unpaired),
+        ("Could not be run", comparison.unscored),
     ):
         lines += ["", f"{name} ({len(ids)}): {', '.join(ids) or 'none'}"]
     lines += ["", f"Unchanged: {len(comparison.unchanged)}"]
@@ -117,17 +131,15 @@ def _changes(pairs: Sequence[tuple[Entry, Entry]]) -> tuple[Change, ...]:
         if not both:
             continue
         differences = [after - before for before, after, _ in both]
-        interval: Interval | None = None
-        if name == "passed":
-            p_value = mcnemar(differences.count(1), differences.count(-1))
-        else:
-            interval, p_value = paired_bootstrap(differences, [cluster for _, _, cluster in both])
+        its_clusters = [cluster for _, _, cluster in both]
+        shares = name in _SHARES
+        p_value = mcnemar(differences.count(1), differences.count(-1)) if shares else sign_flip(differences, its_clusters)
         found.append(
             Change(
                 name=name,
                 before=statistics.fmean(before for before, _, _ in both),
                 after=statistics.fmean(after for _, after, _ in both),
-                interval=interval,
+                interval=bootstrap(differences, its_clusters),
                 p_value=p_value,
                 needed=questions_needed(differences),
                 questions=len(both),
@@ -137,12 +149,18 @@ def _changes(pairs: Sequence[tuple[Entry, Entry]]) -> tuple[Change, ...]:
     return tuple(replace(change, p_value=p_value) for change, p_value in zip(found, adjusted, strict=True))
 
 
+_SHARES = ("passed", "complete answers", "unanswerable handled", "over-refusal")
+"""Headlines of which a question is either one thing or the other: these have McNemar's exact test."""
+
+
 def _values(entry: Entry) -> dict[str, float | None]:
-    score = entry.score
+    """Returns what each headline has of a question; None where it does not concern it."""
+    score, due = entry.score, entry.gold.answerable
     return {
-        "passed": float(score.passed),
         "answer score": score.value,
-        "vital nugget recall": score.vital_recall,
+        "passed": float(score.passed),
+        "complete answers": float(score.outcome in COMPLETE) if due else None,
         "citation precision": score.precision,
-        "utility": score.utility,
+        "unanswerable handled": None if due else float(score.outcome in RIGHT),
+        "over-refusal": float(not entry.record.answered) if due else None,
     }

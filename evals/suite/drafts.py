@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evals.suite.schema import BUILT_IN, Category, GoldError, GoldLine, GoldNugget, Occurrence, first_fault, read_lines
+from evals.suite.schema import (
+    BUILT_IN,
+    Category,
+    GoldError,
+    GoldLine,
+    GoldNugget,
+    Occurrence,
+    first_fault,
+    parse_line,
+    read_lines,
+)
 from index.errors import LoadError
 from index.load import BUILTIN, load_builtin, load_paths
 
@@ -25,7 +35,7 @@ _MARKER = re.compile(r"\s*\[\d+\]")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class FeedbackCitation(_Strict):
@@ -91,27 +101,45 @@ def add_drafts(feedback: Iterable[FeedbackLine], out: Path) -> Added:
     """Appends a draft to `out` for each line of feedback that is not there yet.
 
     Documents are the built-in one and the files beside `out`; feedback on others is passed over.
+
+    Raises:
+        GoldError: A line of `out` has a fault, or it cannot be written.
     """
-    written = out.read_text(encoding="utf-8") if out.exists() else ""
+    there = [parse_line(line) for _, line in read_lines(out)] if out.exists() else []
+    ids = {line.id for line in there}
     documents = _documents(out.parent)
-    added, known, passed_over = [], 0, []
-    lines = []
+    added: dict[str, GoldLine] = {}
+    known, passed_over = 0, []
     for each in feedback:
         draft_id = "chat-" + hashlib.sha256(f"{each.at} {each.history} {each.question}".encode()).hexdigest()[:10]
-        asked = [documents[document] for document in each.documents if document in documents]
-        if f'"id":"{draft_id}"' in written or draft_id in added:
+        if draft_id in ids or draft_id in added:
             known += 1
-        elif len(each.documents) != 1 or not asked:
-            why = "several documents were asked" if len(each.documents) != 1 else f"its document is not beside {out.name}"
+        elif why := _unusable(each, documents, out.name):
             passed_over.append(f"{each.question[:60]!r}: {why}")
         else:
-            lines.append(_draft(draft_id, each, *asked[0]).model_dump_json())
-            added.append(draft_id)
-    if lines:
+            added[draft_id] = _draft(draft_id, each, *documents[each.documents[0]])
+    if added:
         partial = out.with_name(f"{out.name}.part")
-        partial.write_text(written + ("" if not written or written.endswith("\n") else "\n") + "\n".join(lines) + "\n", "utf-8")
-        partial.replace(out)
+        try:
+            written = out.read_text(encoding="utf-8") if out.exists() else ""
+            before = written if not written or written.endswith("\n") else written + "\n"
+            partial.write_text(before + "".join(line.model_dump_json() + "\n" for line in added.values()), encoding="utf-8")
+            partial.replace(out)
+        except OSError as error:
+            raise GoldError(f"{out}: cannot be written ({error.strerror})") from None
     return Added(tuple(added), known, tuple(passed_over))
+
+
+def _unusable(feedback: FeedbackLine, documents: Mapping[str, tuple[str, str, str]], name: str) -> str:
+    """Returns why feedback cannot become a draft; nothing where it can."""
+    if len(feedback.documents) != 1:
+        return "several documents were asked"
+    if feedback.documents[0] not in documents:
+        return f"its document is not beside {name}, or has changed"
+    text = documents[feedback.documents[0]][2]
+    if any(not c.quote or text[c.start : c.end] != c.quote for c in feedback.citations):
+        return "a quote does not stand in the document where it says"
+    return "" if all(feedback.history) else "an earlier question is empty"
 
 
 def _documents(folder: Path) -> dict[str, tuple[str, str, str]]:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from evals.questions import Span
 from evals.suite.blame import blame
 from evals.suite.figures import Asked, Figure, known, share
 from evals.suite.gold import GoldQuestion, GoldSet
@@ -25,10 +24,11 @@ from evals.suite.run import Answerer, Library, Progress, ask_all, delete_and_ask
 from evals.suite.scoring import score
 from evals.suite.summary import by_category, figures
 
-__all__ = ["evaluate", "finish"]
+__all__ = ["JOURNALS", "evaluate", "finish"]
 
 ROOT = Path(__file__).parents[2]
-JOURNALS = ("run.jsonl", "deletion.jsonl")
+JOURNALS = ("run", "deletion")
+"""What the files are called in which a run keeps its records while it lasts."""
 
 
 def evaluate(
@@ -59,25 +59,21 @@ def evaluate(
     started = time.perf_counter()
     library = Library(answerer.open_document)
     fingerprint = _fingerprint(gold, questions, answerer)
-    journal, shortened = (Journal(folder / name, fingerprint) for name in JOURNALS)
-    records = journal.keep(ask_all(questions, library, journal.done, progress))
-    asked = [
-        Asked(question, record, score(question, record, _passages(question, library)))
-        for question, record in zip(questions, records, strict=True)
-    ]
+    journals = [Journal(folder, name, fingerprint) for name in JOURNALS]
+    records = journals[0].keep(ask_all(questions, library, journals[0].done, progress))
+    asked = [_asked(question, record, library) for question, record in zip(questions, records, strict=True)]
     without: dict[str, Record] = {}
     if deletion:
-        again = shortened.keep(delete_and_ask(questions, library, shortened.done, progress))
-        without = {record.id: record for record in again if record.status != "failed"}
+        again = journals[1].keep(delete_and_ask(questions, library, journals[1].done, progress))
+        without = {record.id: record for record in again}
+    scored = [each for each in asked if each.score.value is not None]
+    rungs = climb([each.question for each in scored], library)
     ladder = {
-        name: Rung(
-            score=statistics.fmean(each.value for each in scores if each.value is not None),
-            passed=sum(each.passed for each in scores),
-        )
-        for name, scores in climb(questions, library).items()
+        name: Rung(score=statistics.fmean(each.value or 0.0 for each in scores), passed=sum(each.passed for each in scores))
+        for name, scores in rungs.items()
     }
-    found = figures(asked) + _deletion_figure(asked, without)
-    value = found[0].value
+    found = [*figures(asked), *_deletion_figures(asked, without)]
+    value = statistics.fmean(each.score.value or 0.0 for each in scored) if scored else None
     return Results(
         made_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=command,
@@ -93,6 +89,7 @@ def evaluate(
             "Python": platform.python_version(),
         },
         seconds=time.perf_counter() - started,
+        resumed=sum(len(journal.done) for journal in journals),
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         documents=_documents(questions),
         entries=tuple(_entry(each, asked, without) for each in asked),
@@ -104,17 +101,21 @@ def evaluate(
 
 
 def finish(folder: Path) -> None:
-    """Deletes what a run kept while it lasted; its results are written."""
+    """Deletes the records that runs kept in the folder while they lasted: their results are written."""
     for name in JOURNALS:
-        (folder / name).unlink(missing_ok=True)
+        for path in folder.glob(f"{name}-*.jsonl"):
+            path.unlink()
 
 
-def _passages(question: GoldQuestion, library: Library) -> list[Span]:
-    return [(passage.start, passage.end) for passage in library.open(question.document).corpus.passages]
+def _asked(question: GoldQuestion, record: Record, library: Library) -> Asked:
+    if record.status == "failed":
+        return Asked(question, record, score(question, record, ()))
+    passages = library.open(question.document).corpus.passages
+    return Asked(question, record, score(question, record, [(passage.start, passage.end) for passage in passages]))
 
 
 def _entry(its: Asked, everything: Sequence[Asked], without: Mapping[str, Record]) -> Entry:
-    question = its.question
+    question, again = its.question, without.get(its.question.id)
     vital = tuple(span for nugget in question.vital for span in nugget.spans)
     return Entry(
         gold=question.line,
@@ -127,16 +128,31 @@ def _entry(its: Asked, everything: Sequence[Asked], without: Mapping[str, Record
         record=its.record,
         score=its.score,
         blame=blame(its, everything),
-        answered_without_evidence=without[question.id].answered if question.id in without else None,
+        answered_without_evidence=again.answered if again is not None and again.status != "failed" else None,
     )
 
 
-def _deletion_figure(asked: Sequence[Asked], without: Mapping[str, Record]) -> list[Figure]:
-    given = [each for each in asked if each.question.id in without and each.record.answered]
+def _deletion_figures(asked: Sequence[Asked], without: Mapping[str, Record]) -> list[Figure]:
     if not without:
         return []
+    failed = sum(record.status == "failed" for record in without.values())
+    given = [
+        each
+        for each in asked
+        if each.record.answered and each.question.id in without and without[each.question.id].status != "failed"
+    ]
     meaning = "of the answers given to answerable questions, those that end when their evidence is deleted"
-    return [share("evidence deletion", given, lambda each: not without[each.question.id].answered, meaning)]
+    return [
+        share("evidence deletion", given, lambda each: not without[each.question.id].answered, meaning),
+        Figure(
+            name="unscored without evidence",
+            value=failed / len(without),
+            count=failed,
+            of=len(without),
+            better="lower",
+            meaning="ended in an error when their evidence was deleted",
+        ),
+    ]
 
 
 def _documents(questions: Iterable[GoldQuestion]) -> tuple[AskedDocument, ...]:

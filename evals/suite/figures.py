@@ -15,7 +15,7 @@ from evals.suite.gold import GoldQuestion
 from evals.suite.record import Record
 from evals.suite.scoring import Score
 
-__all__ = ["FEW", "Asked", "Figure", "known", "mean", "share", "shown"]
+__all__ = ["FEW", "Asked", "Figure", "known", "mean", "share", "shown", "shown_parts"]
 
 FEW = 14
 """Under so many questions counts are shown, not percentages."""
@@ -55,20 +55,24 @@ class Figure(BaseModel):
 
 
 def shown(figure: Figure) -> str:
-    """Returns a figure for people: a count where there are few questions, else with its interval."""
+    """Returns a figure for people: its number, then its count and its interval where there are enough questions for one."""
+    number, around = shown_parts(figure)
+    return f"{number} ({around})" if around else number
+
+
+def shown_parts(figure: Figure) -> tuple[str, str]:
+    """Returns a figure's number for people, and what `shown` puts in brackets."""
     if figure.value is None:
-        return "–"
+        return "–", ""
     if figure.name.startswith("latency"):
-        return f"{figure.value * 1000:.0f} ms"
-    if figure.count is not None and figure.of < FEW:
-        return f"{figure.count} of {figure.of}"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.2f}"
-    if figure.of < FEW:
-        return f"{figure.value:.2f} (of {figure.of})"
+        return f"{figure.value * 1000:.0f} ms", ""
+    if figure.count is not None and (figure.of < FEW or figure.low is None):
+        return f"{figure.count} of {figure.of}", ""
+    if figure.low is None or figure.high is None or figure.of < FEW:
+        return f"{figure.value:.2f}", f"of {figure.of}"
     if figure.count is not None:
-        return f"{figure.value:.0%} ({figure.count} of {figure.of}; {figure.low:.0%} to {figure.high:.0%})"
-    return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f}; {figure.of} questions)"
+        return f"{figure.value:.0%}", f"{figure.count} of {figure.of}; {figure.low:.0%} to {figure.high:.0%}"
+    return f"{figure.value:.2f}", f"{figure.low:.2f} to {figure.high:.2f}; {figure.of} questions"
 
 
 def share(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evals.suite.figures import shown
+from evals.suite.gold import GoldSet
 from evals.suite.results import Results
 from evals.suite.schema import first_fault
 from index.errors import QAError
 
-__all__ = ["GATES", "Gate", "Gates", "Verdict", "load_gates", "verdict"]
+__all__ = ["GATES", "Gate", "Gates", "GoldGates", "Limit", "Verdict", "check_ids", "load_gates", "verdict"]
 
 GATES = Path(__file__).parents[1] / "gates.toml"
 PASSED, GATE_FAILED, QUESTIONS_FAILED = 0, 1, 3
@@ -45,7 +46,7 @@ class Gates(_Strict):
 
     invariants: dict[str, Limit]
     """Of every run, whatever the gold file."""
-    gold: Annotated[dict[str, GoldGates], Field(default_factory=dict)]
+    gold: dict[str, GoldGates] = {}
     """By the gold file's name, without its ending."""
 
 
@@ -83,14 +84,25 @@ def load_gates(path: Path = GATES) -> Gates:
         raise QAError(f"{path}: {first_fault(error)}") from None
 
 
+def check_ids(gates: Gates, gold: GoldSet) -> None:
+    """Checks that a gold file has the questions that must pass.
+
+    Raises:
+        QAError: It has not; a question that was renamed would never be missed.
+    """
+    wanted = gates.gold.get(gold.path.stem, GoldGates()).must_pass
+    if missing := sorted(set(wanted) - {question.id for question in gold.questions}):
+        raise QAError(f"gates: must_pass names {', '.join(missing)}, which {gold.path.name} has not")
+
+
 def verdict(results: Results, gates: Gates) -> Verdict:
     """Judges a run."""
     checked = tuple(_checked(results, gates))
     failed = [gate for gate in checked if not gate.held]
-    unscored = results.figure("unscored").count or 0
+    counts = {figure.name: figure.count or 0 for figure in results.figures}
     passed = f"{shown(results.figure('passed'))} of the questions pass"
-    if unscored:
-        text = f"{unscored} of {len(results.entries)} questions could not be run; of the others {passed}."
+    if unscored := counts["unscored"] + counts.get("unscored without evidence", 0):
+        text = f"{unscored} questions, with evidence or without, could not be run; of those that could {passed}."
         return Verdict(status="questions failed to run", text=text, exit_code=QUESTIONS_FAILED, gates=checked)
     if failed:
         names = "; ".join(f"{gate.name} is {gate.found}, wanted {gate.wanted}" for gate in failed)
@@ -104,17 +116,19 @@ def _checked(results: Results, gates: Gates) -> Iterator[Gate]:
     ours = gates.gold.get(Path(results.gold).stem, GoldGates())
     known = {figure.name: figure for figure in results.figures}
     for name, limit in {**gates.invariants, **(ours.floors if results.split != "chosen" else {})}.items():
-        if name not in known:
-            raise QAError(f"gates.toml: no figure is called {name!r}")
-        value = known[name].value
-        if value is None:
-            continue
         sides = (("at least", limit.least), ("at most", limit.most))
-        bounds = [f"{side} {bound:g}" for side, bound in sides if bound is not None]
-        held = (limit.least is None or value >= limit.least) and (limit.most is None or value <= limit.most)
-        yield Gate(name=name, wanted=" and ".join(bounds), found=f"{value:.2f}", held=held)
+        wanted = " and ".join(f"{side} {bound:g}" for side, bound in sides if bound is not None)
+        value = known[name].value if name in known else None
+        if value is None:
+            # An invariant of what there is none of is not broken; a floor under what was not measured is not reached.
+            held = name in known and name in gates.invariants
+            yield Gate(name=name, wanted=wanted, found="nothing to measure" if name in known else "no such figure", held=held)
+        else:
+            held = (limit.least is None or value >= limit.least) and (limit.most is None or value <= limit.most)
+            yield Gate(name=name, wanted=wanted, found=f"{value:.4g} ({shown(known[name])})", held=held)
     entries = {entry.gold.id: entry for entry in results.entries}
-    for wanted in ours.must_pass:
-        if wanted in entries:
-            passed = entries[wanted].score.passed
-            yield Gate(name=f"question {wanted}", wanted="passed", found=entries[wanted].score.outcome, held=passed)
+    for each in ours.must_pass:
+        if each in entries:
+            yield Gate(
+                name=f"question {each}", wanted="passed", found=entries[each].score.outcome, held=entries[each].score.passed
+            )

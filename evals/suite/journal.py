@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,28 +13,27 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """A JSON Lines file: what the run is, then a record a line."""
+    """A JSON Lines file, a record a line."""
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
-        """Takes up the file if it belongs to the same run.
+    def __init__(self, folder: Path, name: str, fingerprint: str) -> None:
+        """Takes up the run's file if there is one; another run in the same folder has another file.
 
         Args:
-            path: Made when it is missing, begun anew when it belongs to another run.
+            folder: Made when it is missing.
+            name: What the records are of.
             fingerprint: Of everything that a record depends on.
         """
-        self._path = path
+        self._path = path = folder / f"{name}-{fingerprint[:12]}.jsonl"
         self.done: dict[str, Record] = {}
         """Records that were kept before; those of questions that failed are asked again."""
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        if not lines or lines[0] != json.dumps({"run": fingerprint}):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"run": fingerprint}) + "\n", encoding="utf-8")
-            return
-        for line in lines[1:]:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A run that was killed may have left half a line, or half a character.
+        written = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        for line in written.split("\n"):
             try:
                 record = Record.model_validate_json(line)
             except ValidationError:
-                continue  # The run ended in the middle of this line.
+                continue
             if record.status != "failed":
                 self.done[record.id] = record
 
@@ -49,3 +47,7 @@ class Journal:
                     file.write(record.model_dump_json() + "\n")
                     file.flush()
                 yield record
+
+    def remove(self) -> None:
+        """Deletes the file: the run is complete, and its results are kept."""
+        self._path.unlink(missing_ok=True)

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from evals.questions import Span
 from evals.suite.gold import GoldQuestion, GoldSet
-from evals.suite.schema import UNANSWERED
+from evals.suite.schema import UNANSWERED, GoldError
+from evals.suite.scoring import judge
 from evals.surface import content_stems
 from index.sentences import outline
 
-__all__ = ["Finding", "lint", "published", "reference_score"]
+__all__ = ["Finding", "lint", "published", "reference_score", "refuse_faults"]
 
 ROOT = Path(__file__).parents[2]
 NEAR_DUPLICATE = 0.8
 """The Jaccard similarity of two questions' words from which they look like one."""
+_TEXTS = frozenset({".md", ".py", ".html", ".js", ".json", ".toml", ".txt", ".svg"})
 LEAKING_WORDS = 4
 """A question of fewer words may turn up anywhere by chance."""
 
@@ -37,13 +39,15 @@ class Finding:
 
 
 def lint(gold: GoldSet, published: Mapping[str, str]) -> list[Finding]:
-    """Returns what is wrong, in the file's order; then what concerns several questions.
+    """Returns what is wrong: drafts first, then question by question, then what concerns several.
 
     Args:
         gold: The questions.
         published: Texts that no test question may turn up in (README, prompts, examples), by name.
     """
-    found = [Finding(question.id, text) for question in gold.questions for text in _contradictions(question)]
+    draft = "a draft that nobody has looked at: mend it, and take REVIEW out of its notes"
+    found = [Finding(question.id, draft) for question in gold.questions if question.line.notes.startswith("REVIEW")]
+    found += [Finding(question.id, text) for question in gold.questions for text in _contradictions(question)]
     found += [Finding(q.id, text, fault=False) for q in gold.questions for text in _not_sentences(q)]
     splits: dict[str, str] = {}
     for question in gold.questions:
@@ -53,23 +57,33 @@ def lint(gold: GoldSet, published: Mapping[str, str]) -> list[Finding]:
     return found + list(_near_duplicates(gold.questions))
 
 
+def refuse_faults(gold: GoldSet) -> None:
+    """Checks that a gold file can be asked: labels that contradict one another would be scored all the same.
+
+    Raises:
+        GoldError: There is a fault; leaks and warnings are for `lint` alone.
+    """
+    if faults := [f"{gold.path.name}: {finding}" for finding in lint(gold, {}) if finding.fault]:
+        raise GoldError(faults)
+
+
 def published() -> dict[str, str]:
     """Returns the texts that people and models are given with the project, by file: no test question may turn up in them.
 
     What is at hand: in an installed package the code alone, in a checkout also README and docs.
     """
-    files = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "qa").rglob("*.py"), *(ROOT / "app").rglob("*.py")]
-    return {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files if file.is_file()}
+    files = [ROOT / "README.md", *(file for folder in ("docs", "qa", "app") for file in (ROOT / folder).rglob("*"))]
+    texts = [file for file in files if file.suffix in _TEXTS and file.is_file()]
+    return {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in texts}
 
 
 def reference_score(question: GoldQuestion) -> float:
-    """Returns the share of vital nuggets that the reference answer holds by their patterns; 0 if it says what it must not."""
-    reference = question.line.reference
-    refused = [*question.must_not, *(pattern for nugget in question.nuggets for pattern in nugget.reject)]
-    if any(pattern.search(reference) for pattern in refused):
-        return 0.0
-    held = [any(pattern.search(reference) for pattern in nugget.accept) for nugget in question.vital]
-    return sum(held) / len(held) if held else 1.0
+    """Returns what the scorer gives the reference answer with all gold sentences cited: its vital nugget recall, 0 if wrong."""
+    if not question.vital:
+        return 1.0
+    gold = [group[0] for nugget in question.nuggets for group in nugget.evidence]
+    recall, _, outcome = judge(question, gold, True, question.line.reference)
+    return 0.0 if outcome == "wrong" else recall or 0.0
 
 
 def _contradictions(question: GoldQuestion) -> Iterator[str]:
@@ -82,12 +96,12 @@ def _contradictions(question: GoldQuestion) -> Iterator[str]:
         yield "not answerable, but it has nuggets with evidence"
     if question.correction and line.category != "false-premise":
         yield "only a false premise has a correction"
-    if (line.category == "follow-up") != bool(line.history):
-        yield "a follow-up has a history, and nothing else has"
+    if (line.category == "follow-up") != bool(line.history) and (line.answerable or line.category == "follow-up"):
+        yield "a follow-up has a history, and no other answerable question has"
     if (line.category == "empty") == any(character.isalnum() for character in line.question):
         yield "an empty question holds no letter or figure, and every other one does"
-    if line.category == "multi-evidence" and len(set(question.evidence)) < 2:
-        yield "multi-evidence needs two sentences"
+    if line.category == "multi-evidence" and len({group for nugget in question.nuggets for group in nugget.evidence}) < 2:
+        yield "multi-evidence needs two sentences together"
     if both := set(question.evidence) & set(question.allowed):
         yield f"{len(both)} quote(s) both evidence and allowed"
     yield from _faults_of_reference(question)

@@ -137,7 +137,8 @@ def _selections(answer: Answer, corpus: Corpus) -> tuple[Selection, ...]:
     reading = Reading(tuple(s.sentence for s in best_first), tuple(s.score for s in best_first), answer.confidence)
     selections = []
     for scored in best_first[: compose.MAX_SENTENCES]:
-        least = scored.score / best_first[0].score if best_first[0].score else 1.0
+        # Rounding must not leave out the sentence that the threshold is made for.
+        least = scored.score / best_first[0].score * (1 - 1e-9) if best_first[0].score else 1.0
         chosen = compose.select(reading, corpus, {"evidence": least})
         selections.append(Selection(least=least, spans=tuple((sentence.start, sentence.end) for sentence in chosen)))
     return tuple(selections)

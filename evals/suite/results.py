@@ -15,7 +15,7 @@ from evals.suite.schema import GoldLine
 from evals.suite.scoring import Score
 from index.errors import QAError
 
-__all__ = ["AskedDocument", "Entry", "Results", "Rung", "load_results"]
+__all__ = ["AskedDocument", "Entry", "Marks", "Results", "Rung", "load_results"]
 
 VERSION = 1
 
@@ -53,7 +53,7 @@ class Entry(_Plain):
     score: Score
     blame: Blame | None = None
     answered_without_evidence: bool | None = None
-    """Whether it was answered still when its evidence had been deleted; None where that was not tried."""
+    """Whether it was answered still when its evidence had been deleted; None where that was not tried or ended in an error."""
 
 
 class Rung(_Plain):
@@ -84,6 +84,8 @@ class Results(_Plain):
     """What answered: models with their checksums, thresholds."""
     hardware: dict[str, str]
     seconds: float
+    resumed: int
+    """How many answers were taken over from a run that was interrupted; `seconds` is without them."""
     peak_mb: float
     documents: tuple[AskedDocument, ...]
     entries: tuple[Entry, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from qa.types import Answer
 
 __all__ = [
     "Answerer",
+    "Ask",
     "Library",
     "Opened",
     "Opener",
@@ -88,6 +90,7 @@ def packaged_answerer(listener: Listener) -> Answerer:
             "answerer": "sentences of the document, no language model",
             "embedding model": embedder.fingerprint,
             "evidence reader": model.sha256,
+            "its numbers": hashlib.sha256(repr(numbers).encode()).hexdigest(),
             "answer threshold": f"{numbers.answered_threshold:g}",
             "evidence threshold": f"{numbers.evidence_threshold:g}",
         },

@@ -130,7 +130,8 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
         GoldError: The file is missing, or not UTF-8.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): JSON may hold other line ends than a line feed as they are.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise GoldError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:

@@ -14,7 +14,7 @@ from evals.questions import Span
 from evals.suite.gold import Fact, GoldQuestion
 from evals.suite.record import Record, would_show
 
-__all__ = ["COVERED", "LEAST_PRECISION", "RIGHT", "NuggetFound", "Score", "judge", "passes", "score"]
+__all__ = ["COMPLETE", "COVERED", "LEAST_PRECISION", "RIGHT", "NuggetFound", "Outcome", "Score", "judge", "score"]
 
 COVERED = 0.9
 """The share of a quote's characters from which it counts as cited."""
@@ -22,18 +22,19 @@ LEAST_PRECISION = 0.5
 """The citation precision from which a complete answer passes: at least half of what it shows belongs there."""
 
 Outcome = Literal[
-    "right", "incomplete", "wrong", "wrongly declined", "rightly declined", "premise corrected", "wrongly answered", "failed"
+    "right",
+    "rightly declined",
+    "premise corrected",
+    "too much beside it",
+    "incomplete",
+    "wrongly declined",
+    "wrong",
+    "wrongly answered",
+    "failed",
 ]
-_UTILITY: dict[Outcome, int] = {
-    "right": 1,
-    "rightly declined": 1,
-    "premise corrected": 1,
-    "incomplete": 0,
-    "wrongly declined": 0,
-    "wrong": -1,
-    "wrongly answered": -1,
-}
 RIGHT: frozenset[Outcome] = frozenset({"right", "rightly declined", "premise corrected"})
+COMPLETE: frozenset[Outcome] = frozenset({"right", "too much beside it"})
+_WRONG: frozenset[Outcome] = frozenset({"wrong", "wrongly answered"})
 _MARKER = re.compile(r"\s*\[\d+\]")
 
 
@@ -55,7 +56,8 @@ class Score(BaseModel):
     id: str
     outcome: Outcome
     passed: bool
-    """Right, and at least half of what is cited belongs there."""
+    """An answer that was due has every vital nugget, and at least half of what it cites belongs there; what has no answer was
+    declined, or its premise corrected."""
     value: float | None
     """The answer score, 0..1: for an answer that was due, the harmonic mean of its vital nugget recall and its citation
     precision; 1 for what was rightly declined or corrected; 0 for the rest."""
@@ -69,13 +71,14 @@ class Score(BaseModel):
     quotes: int = 0
     """How many citations there are …"""
     valid_quotes: int = 0
-    """… and how many of them are the document's text at the place they name, and end in no half sentence of the answer."""
+    """… and how many of them are the document's text at the place they name."""
     utility: int | None = None
-    """1 for what is right, an abstention included; 0 for an answer that lacks something, or a wrong abstention; -1 for a wrong
+    """1 for what passed; 0 for a wrong abstention, and for an answer that lacks something or shows too much; -1 for a wrong
     answer."""
     confidence: float = 0.0
     would_be_right: bool = False
-    """Whether what is shown, or would have been had it not been declined, is complete; never for what has no answer."""
+    """Whether what is shown, or would have been had it not been declined, passes; what has no answer passes only where its
+    premise is corrected."""
     rouge_l: float | None = None
     token_f1: float | None = None
     length_ratio: float | None = None
@@ -98,18 +101,17 @@ def score(question: GoldQuestion, record: Record, passages: Sequence[Span]) -> S
     own_words = record.text if record.own_words else None
     vital_recall, precision, outcome = judge(question, shown, record.answered, own_words)
     right = outcome in RIGHT
+    value = float(right)
     if question.line.answerable:
         product = (vital_recall or 0.0) * (precision or 0.0)
-        value = 2 * product / ((vital_recall or 0.0) + (precision or 0.0)) if product else 0.0
-    else:
-        value = float(right)
+        value = 2 * product / ((vital_recall or 0.0) + (precision or 0.0)) if product and outcome != "wrong" else 0.0
     plain = _MARKER.sub("", record.text)
     to_compare = bool(record.answered and question.line.answerable and question.line.reference)
-    would_be = judge(question, would_show(record), answered=True)[2]
+    would_be = outcome if record.answered else judge(question, would_show(record), answered=True)[2]
     return Score(
         id=question.id,
         outcome=outcome,
-        passed=passes(question, shown, record.answered, own_words),
+        passed=right,
         value=value,
         nuggets=tuple(
             NuggetFound(says=nugget.says, vital=nugget.vital, found=record.answered and _supplies(nugget, shown, own_words))
@@ -120,20 +122,14 @@ def score(question: GoldQuestion, record: Record, passages: Sequence[Span]) -> S
         recall=_character_recall(question, shown),
         quotes=len(record.cited),
         valid_quotes=sum(question.document.text[cited.start : cited.end] == cited.quote for cited in record.cited),
-        utility=_UTILITY[outcome],
+        utility=1 if right else -1 if outcome in _WRONG else 0,
         confidence=record.confidence,
-        would_be_right=would_be == "right",
+        would_be_right=would_be in RIGHT,
         rouge_l=metrics.rouge_l(plain, question.line.reference) if to_compare else None,
         token_f1=metrics.token_f1(plain, question.line.reference) if to_compare else None,
         length_ratio=len(plain.split()) / len(question.line.reference.split()) if to_compare else None,
         retrieved=_retrieved(question, record, passages) if question.line.answerable else {},
     )
-
-
-def passes(question: GoldQuestion, shown: Sequence[Span], answered: bool, own_words: str | None = None) -> bool:
-    """Says whether showing this is right, and at least half of it belongs there; the arguments are those of `judge`."""
-    _, precision, outcome = judge(question, shown, answered, own_words)
-    return outcome in RIGHT and (not question.line.answerable or (precision or 0.0) >= LEAST_PRECISION)
 
 
 def judge(
@@ -147,22 +143,22 @@ def judge(
         answered: Whether it was answered; an answer may cite nothing, a declined question cites nothing.
         own_words: The answer's text where it is more than its quotes; its nuggets must then be said, too.
     """
+    if not answered:
+        return (0.0, None, "wrongly declined") if question.line.answerable else (None, None, "rightly declined")
+    said = own_words if own_words is not None else " ".join(question.document.text[start:end] for start, end in shown)
+    refused = any(pattern.search(said) for pattern in question.must_not)
     if not question.line.answerable:
-        if not answered:
-            return None, None, "rightly declined"
-        if question.correction and _is_correction(question, shown):
+        if not refused and question.correction and _is_correction(question, shown):
             return None, None, "premise corrected"
         return None, 0.0, "wrongly answered"
-    if not answered:
-        return 0.0, None, "wrongly declined"
     found = [_supplies(nugget, shown, own_words) for nugget in question.vital]
     recall = sum(found) / len(found)
     precision = _precision(question, shown)
-    if own_words is not None and any(pattern.search(own_words) for pattern in question.must_not):
+    if refused or not any(found):
         return recall, precision, "wrong"
-    if all(found):
-        return recall, precision, "right"
-    return recall, precision, "incomplete" if any(found) else "wrong"
+    if not all(found):
+        return recall, precision, "incomplete"
+    return recall, precision, "right" if (precision or 0.0) >= LEAST_PRECISION else "too much beside it"
 
 
 def _supplies(nugget: Fact, shown: Sequence[Span], own_words: str | None) -> bool:
@@ -204,4 +200,5 @@ def _retrieved(question: GoldQuestion, record: Record, passages: Sequence[Span])
     relevant = [holds(passage) for passage in ranked]
     found["MRR"] = metrics.reciprocal_rank(relevant)
     found["nDCG@10"] = metrics.ndcg(relevant, sum(map(holds, passages)))
-    return found
+    # Evidence that no passage holds whole makes no passage relevant; there is nothing to rank then.
+    return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -11,8 +11,7 @@ from typing import Literal
 
 from evals import metrics
 from evals.suite.figures import Asked, Figure, known, mean, share
-from evals.suite.record import would_show
-from evals.suite.scoring import RIGHT
+from evals.suite.scoring import COMPLETE, RIGHT
 
 __all__ = ["HEADLINES", "by_category", "figures"]
 
@@ -22,18 +21,21 @@ HEADLINES = ("answer score", "passed", "complete answers", "citation precision",
 
 def figures(asked: Sequence[Asked]) -> list[Figure]:
     """Returns all figures over the questions, the headlines first."""
-    scored = [each for each in asked if each.score.outcome != "failed"]
+    scored = _scored(asked)
     found = [*_headlines(scored), *_of_citations(scored), *_of_abstention(scored), *_of_confidence(scored)]
     return [*found, *_of_retrieval(scored), *_of_text(scored), *_of_stability(scored), *_of_time(scored), _unscored(asked)]
 
 
 def by_category(asked: Sequence[Asked]) -> dict[str, list[Figure]]:
-    """Returns the headlines of each category, in the order in which the categories come up."""
+    """Returns the headlines of each category, and what is unscored in it; in the order in which they come up."""
     groups: dict[str, list[Asked]] = collections.defaultdict(list)
     for each in asked:
-        if each.score.outcome != "failed":
-            groups[each.question.line.category].append(each)
-    return {category: _headlines(group) for category, group in groups.items()}
+        groups[each.question.line.category].append(each)
+    return {category: [*_headlines(_scored(group)), _unscored(group)] for category, group in groups.items()}
+
+
+def _scored(asked: Sequence[Asked]) -> list[Asked]:
+    return [each for each in asked if each.score.outcome != "failed"]
 
 
 def _headlines(asked: Sequence[Asked]) -> list[Figure]:
@@ -42,8 +44,13 @@ def _headlines(asked: Sequence[Asked]) -> list[Figure]:
     others = [each for each in asked if not each.answerable]
     return [
         mean("answer score", asked, lambda each: each.score.value, "vital nuggets and citation precision together"),
-        share("passed", asked, lambda each: each.score.passed, "right, and at least half of what is cited belongs there"),
-        share("complete answers", due, lambda each: each.score.outcome == "right", "answerable, with every vital nugget"),
+        share(
+            "passed",
+            asked,
+            lambda each: each.score.passed,
+            "complete and at least half of it evidence, or rightly declined",
+        ),
+        share("complete answers", due, lambda each: each.score.outcome in COMPLETE, "answerable, every vital nugget shown"),
         mean("citation precision", answered, lambda each: each.score.precision, "cited characters that are evidence"),
         share("unanswerable handled", others, lambda each: each.score.outcome in RIGHT, "declined, or the premise corrected"),
         share("over-refusal", due, lambda each: not each.record.answered, "answerable, but declined", better="lower"),
@@ -65,20 +72,25 @@ def _of_citations(asked: Sequence[Asked]) -> list[Figure]:
         mean("vital nugget recall", due, lambda each: each.score.vital_recall, "of answerable questions; 0 where declined"),
         mean("… of answers given", given, lambda each: each.score.vital_recall, "of answerable questions that were answered"),
         mean("citation recall", due, lambda each: each.score.recall, "characters of the vital evidence that are cited"),
-        mean("utility", asked, lambda each: each.score.utility, "1 right, 0 incomplete or wrongly declined, -1 wrong answer"),
+        mean(
+            "utility", asked, lambda each: each.score.utility, "1 passed, 0 incomplete, cluttered or wrongly declined, -1 wrong"
+        ),
     ]
 
 
 def _of_abstention(asked: Sequence[Asked]) -> list[Figure]:
     # A premise that is set right counts as declined: no answer to the question was given.
-    declined = [each for each in asked if not each.record.answered or each.score.outcome == "premise corrected"]
+    def is_declined(each: Asked) -> bool:
+        return not each.record.answered or each.score.outcome == "premise corrected"
+
+    declined = [each for each in asked if is_declined(each)]
     others = [each for each in asked if not each.answerable]
     right = sum(not each.answerable for each in declined)
     premises = [each for each in asked if each.question.line.category == "false-premise"]
     harmonic = metrics.f1(right, len(declined), len(others))
     return [
         share("abstention precision", declined, lambda each: not each.answerable, "of the declined, what has no answer"),
-        share("abstention recall", others, lambda each: each in declined, "of what has no answer, the declined"),
+        share("abstention recall", others, is_declined, "of what has no answer, the declined"),
         Figure(name="abstention F1", value=known(harmonic), of=len(asked), meaning="harmonic mean of the two"),
         share("false premises handled", premises, lambda each: each.score.outcome in RIGHT, "declined or corrected"),
     ]
@@ -134,10 +146,10 @@ def _of_stability(asked: Sequence[Asked]) -> list[Figure]:
         if each.answerable:
             clusters[each.question.line.cluster, each.question.document.id].append(each)
     pairs = [
-        metrics.jaccard(would_show(one.record), would_show(other.record))
+        metrics.jaccard(one.record.spans, other.record.spans)
         for group in clusters.values()
         for one, other in itertools.combinations(group, 2)
-        if _asks_the_same(one, other)
+        if _asks_the_same(one, other) and (one.record.answered or other.record.answered)
     ]
     return [
         share("same answer twice", asked, lambda each: each.record.same_again, "asked again, with the same answer"),
@@ -145,7 +157,7 @@ def _of_stability(asked: Sequence[Asked]) -> list[Figure]:
             name="same evidence across a cluster",
             value=statistics.fmean(pairs) if pairs else None,
             of=len(pairs),
-            meaning="shared characters of what is shown for two wordings of a question; over pairs",
+            meaning="shared characters of what is shown for two wordings; over pairs of which one at least is answered",
         ),
     ]
 

@@ -31,6 +31,5 @@ def write_reports(results: Results, verdict: Verdict, folder: Path, since: Resul
     }
     for name, text in written.items():
         partial = folder / f"{name}.part"
-        # A quote that a browser sent may hold half of a surrogate pair, which no file can.
-        partial.write_text(text, encoding="utf-8", errors="replace")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(folder / name)

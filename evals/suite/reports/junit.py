@@ -17,9 +17,10 @@ def junit(results: Results, verdict: Verdict) -> str:
     errors = sum(entry.record.status == "failed" for entry in results.entries)
     counts = {"tests": str(len(results.entries) + len(verdict.gates)), "failures": str(failed), "errors": str(errors)}
     root = ET.Element("testsuites", counts | {"time": f"{results.seconds:.3f}"})
-    suite = ET.SubElement(root, "testsuite", counts | {"name": f"{results.gold} {results.split}", "timestamp": results.made_at})
+    about = {"name": _legal(f"{results.gold} {results.split}"), "timestamp": results.made_at}
+    suite = ET.SubElement(root, "testsuite", counts | about)
     for entry in results.entries:
-        name, group = f"{entry.gold.id} {entry.gold.question}".strip(), f"{results.gold}.{entry.gold.category}"
+        name, group = f"{entry.gold.id} {entry.gold.question}".strip(), _legal(f"{results.gold}.{entry.gold.category}")
         case = ET.SubElement(suite, "testcase", name=_legal(name), classname=group, time=f"{entry.record.seconds:.3f}")
         if entry.record.status == "failed":
             ET.SubElement(case, "error", message=_legal(entry.record.error))
@@ -27,9 +28,9 @@ def junit(results: Results, verdict: Verdict) -> str:
             stage = f"{entry.blame.stage}. {entry.blame.mend}".strip() if entry.blame else entry.score.outcome
             ET.SubElement(case, "failure", message=_legal(stage)).text = _legal(entry.record.text)
     for gate in verdict.gates:
-        case = ET.SubElement(suite, "testcase", name=gate.name, classname=f"{results.gold}.gates", time="0")
+        case = ET.SubElement(suite, "testcase", name=_legal(gate.name), classname=_legal(f"{results.gold}.gates"), time="0")
         if not gate.held:
-            ET.SubElement(case, "failure", message=f"{gate.name} is {gate.found}, wanted {gate.wanted}")
+            ET.SubElement(case, "failure", message=_legal(f"{gate.name} is {gate.found}, wanted {gate.wanted}"))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

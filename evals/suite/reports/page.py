@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 import jinja2
@@ -13,19 +12,19 @@ import jinja2
 from evals.metrics import calibration_bins, risk_coverage
 from evals.questions import Span
 from evals.suite.blame import STAGES
-from evals.suite.figures import shown
+from evals.suite.figures import shown, shown_parts
 from evals.suite.gates import Verdict
 from evals.suite.reports import plots
 from evals.suite.reports.markdown import CAVEAT
+from evals.suite.reports.order import OURS, rungs, worst_first
 from evals.suite.results import AskedDocument, Entry, Results
 from evals.suite.summary import HEADLINES
 
-__all__ = ["Change", "Piece", "changes", "page", "pieces"]
+__all__ = ["Candidate", "Change", "Piece", "changes", "page", "pieces"]
 
 Change = Literal["regressed", "improved", "same", "new"]
-OURS = "this run"
 CANDIDATES = 8
-"""How many of the best sentences are shown with their scores."""
+"""How many of the best sentences are shown with their scores, whatever they are."""
 SIGNS = {"both": "✓", "gold": "◇", "correction": "◇", "cited": "✗", "fair": "○", "": "·"}
 BEGINNING = 90
 """Characters of a sentence beside its score."""
@@ -42,6 +41,7 @@ class Piece(NamedTuple):
 class Candidate(NamedTuple):
     """A sentence that was read."""
 
+    rank: int
     text: str
     """Its beginning."""
     score: float
@@ -60,10 +60,6 @@ def page(results: Results, verdict: Verdict, since: Results | None = None) -> st
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(resources.files("evals.suite.reports").joinpath("page.html").read_text("utf-8"))
     scored = [entry for entry in results.entries if entry.score.outcome != "failed"]
-    value = results.figure("answer score").value or 0.0
-    rungs = sorted(
-        [*((name, rung.score) for name, rung in results.ladder.items()), ("this run", value)], key=lambda rung: rung[1]
-    )
     confidences = [entry.score.confidence for entry in scored]
     documents = {document.name: document for document in results.documents}
     changed = changes(results, since)
@@ -74,14 +70,13 @@ def page(results: Results, verdict: Verdict, since: Results | None = None) -> st
         headlines=[results.figure(name) for name in HEADLINES],
         headline_names=HEADLINES,
         shown=shown,
+        shown_parts=shown_parts,
         stages=STAGES,
         signs=SIGNS,
-        ladder=plots.bars(sorted(rungs, key=itemgetter(1)), OURS),
+        ladder=plots.bars([(name, score) for name, score, _ in rungs(results)], OURS),
         risk=plots.risk_coverage(risk_coverage(confidences, [not entry.score.would_be_right for entry in scored])),
         reliability=plots.reliability(calibration_bins(confidences, [entry.gold.answerable for entry in scored])),
-        entries=[
-            _shown_entry(entry, documents[entry.gold.document], changed[entry.gold.id]) for entry in _worst_first(results)
-        ],
+        entries=[_shown_entry(e, documents[e.gold.document], changed[e.gold.id]) for e in worst_first(results.entries)],
         since=since,
         command=results.command,
     )
@@ -103,20 +98,24 @@ def pieces(text: str, entry: Entry) -> list[Piece]:
     cited = entry.record.spans
     places = {0, len(text)} | {at for span in (*gold, *cited, *entry.marks.allowed, *entry.marks.correction) for at in span}
     edges = sorted(at for at in places if 0 <= at <= len(text))
+    return [Piece(text[start:end], _kind((start, end), entry)) for start, end in itertools.pairwise(edges)]
 
-    def inside(start: int, end: int, spans: Sequence[Span]) -> bool:
-        return any(first <= start and end <= last for first, last in spans)
 
-    found = []
-    for start, end in itertools.pairwise(edges):
-        is_gold, is_cited = inside(start, end, gold), inside(start, end, cited)
-        kind = "both" if is_gold and is_cited else "gold" if is_gold else ""
-        if inside(start, end, entry.marks.correction):
-            kind = "both" if is_cited else "correction"
-        elif is_cited and not is_gold:
-            kind = "fair" if inside(start, end, entry.marks.allowed) else "cited"
-        found.append(Piece(text[start:end], kind))
-    return found
+def _kind(place: Span, entry: Entry) -> str:
+    """Returns how a stretch that no mark begins or ends in is marked."""
+
+    def inside(spans: Sequence[Span]) -> bool:
+        return any(start <= place[0] and place[1] <= end for start, end in spans)
+
+    marks = entry.marks
+    is_cited = inside(entry.record.spans)
+    if inside((*marks.vital, *marks.other)):
+        return "both" if is_cited else "gold"
+    if inside(marks.correction):
+        return "both" if is_cited else "correction"
+    if is_cited:
+        return "fair" if inside(marks.allowed) else "cited"
+    return ""
 
 
 def _shown_entry(entry: Entry, document: AskedDocument, change: Change) -> dict[str, Any]:
@@ -133,22 +132,11 @@ def _shown_entry(entry: Entry, document: AskedDocument, change: Change) -> dict[
 
 
 def _candidates(entry: Entry, text: str) -> list[Candidate]:
-    marks = entry.marks
+    """Returns the best sentences, and those below them that are marked."""
     found = []
-    for each in entry.record.candidates[:CANDIDATES]:
-        is_gold, is_cited = each.span in (*marks.vital, *marks.other), each.span in entry.record.spans
-        kind = "both" if is_gold and is_cited else "gold" if is_gold else ""
-        if is_cited and not is_gold:
-            kind = "fair" if each.span in (*marks.allowed, *marks.correction) else "cited"
-        quote = " ".join(text[each.start : each.end].split())
-        found.append(Candidate(quote if len(quote) <= BEGINNING else quote[: BEGINNING - 1] + "…", each.score, kind))
+    for rank, each in enumerate(entry.record.candidates, start=1):
+        kind = _kind(each.span, entry)
+        if rank <= CANDIDATES or kind:
+            quote = " ".join(text[each.start : each.end].split())
+            found.append(Candidate(rank, quote if len(quote) <= BEGINNING else quote[: BEGINNING - 1] + "…", each.score, kind))
     return found
-
-
-def _worst_first(results: Results) -> list[Entry]:
-    def badness(entry: Entry) -> tuple[bool, int, float]:
-        utility = -2 if entry.score.outcome == "failed" else (entry.score.utility or 0)
-        # Of wrong answers the surest ones are the worst.
-        return entry.score.passed, utility, -entry.score.confidence
-
-    return sorted(results.entries, key=badness)

@@ -54,10 +54,10 @@ def reliability(bins: Sequence[Bin]) -> Markup:
     ]
     for each in bins:
         radius = 3 + 9 * (each.size / most) ** 0.5
-        x, y, above = _x(each.mean), _y(each.share), _y(each.share) - radius - 3
+        x, y = _x(each.mean), _y(each.share)
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" class="dot"/>'
-            f'<text x="{x:.1f}" y="{above:.1f}" text-anchor="middle" class="small">{each.size}</text>'
+            f'<text x="{x + radius + 3:.1f}" y="{y + 4:.1f}" class="small">{each.size}</text>'
         )
     said = "; ".join(f"at {each.mean:.2f} {each.share:.0%} of {each.size}" for each in bins)
     return _svg(SIDE + 2 * MARGIN, SIDE + 2 * MARGIN, f"Reliability: {said}", parts)
