@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 import resource
@@ -72,8 +73,7 @@ def evaluate(
         name: Rung(score=statistics.fmean(each.value or 0.0 for each in scores), passed=sum(each.passed for each in scores))
         for name, scores in rungs.items()
     }
-    found = [*figures(asked), *_deletion_figures(asked, without)]
-    value = statistics.fmean(each.score.value or 0.0 for each in scored) if scored else None
+    found = [*figures(asked), _skill_figure(scored, ladder), *_deletion_figures(asked, without)]
     return Results(
         made_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=command,
@@ -96,7 +96,6 @@ def evaluate(
         figures=tuple(found),
         categories={category: tuple(its) for category, its in by_category(asked).items()},
         ladder=ladder,
-        skill=None if value is None else known(skill(value, {name: rung.score for name, rung in ladder.items()})),
     )
 
 
@@ -130,6 +129,17 @@ def _entry(its: Asked, everything: Sequence[Asked], without: Mapping[str, Record
         blame=blame(its, everything),
         answered_without_evidence=again.answered if again is not None and again.status != "failed" else None,
     )
+
+
+def _skill_figure(scored: Sequence[Asked], ladder: Mapping[str, Rung]) -> Figure:
+    value = math.nan
+    if scored:
+        score = statistics.fmean(each.score.value or 0.0 for each in scored)
+        value = skill(score, {name: rung.score for name, rung in ladder.items()})
+    meaning = (
+        "how far on the way from the best rung that does not look at the question, 0, to citing just the gold sentences, 1"
+    )
+    return Figure(name="skill", value=known(value), of=len(scored), meaning=meaning)
 
 
 def _deletion_figures(asked: Sequence[Asked], without: Mapping[str, Record]) -> list[Figure]:

@@ -93,8 +93,6 @@ class Results(_Plain):
     categories: dict[str, tuple[Figure, ...]]
     """The headlines of each category."""
     ladder: dict[str, Rung]
-    skill: float | None
-    """How far the answer score is on the way from the best trivial rung, 0, to the gold sentences, 1."""
 
     def figure(self, name: str) -> Figure:
         """Returns a figure by name."""

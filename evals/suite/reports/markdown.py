@@ -24,8 +24,7 @@ def markdown(results: Results, verdict: Verdict) -> str:
     lines += [f"| {' | '.join(shown(results.figure(name)) for name in HEADLINES)} |", ""]
     lines += ["| rung | answer score | passed |", "|---|---|---|"]
     lines += [f"| {name} | {score:.2f} | {passed} |" for name, score, passed in rungs(results)]
-    if results.skill is not None:
-        lines += ["", f"Skill: {results.skill:.2f} of the way from the best rung that does not look at the question to gold."]
+    lines += ["", f"Skill {shown(results.figure('skill'))}: {results.figure('skill').meaning}."]
     names = [*HEADLINES, "unscored"]
     lines += ["", "| category | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for category, figures in results.categories.items():
