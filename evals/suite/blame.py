@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from evals.questions import Span
 from evals.suite.figures import Asked
 from evals.suite.gold import GoldQuestion
+from evals.suite.plain import Plain
 from evals.suite.record import would_show
 from evals.suite.scoring import COMPLETE, RIGHT, judge
 
@@ -29,10 +28,8 @@ STAGES: dict[Stage, str] = {
 }
 
 
-class Blame(BaseModel):
+class Blame(Plain):
     """The stage at which a question failed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     stage: Stage
     mend: str = ""

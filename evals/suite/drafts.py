@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from evals.suite.record import without_markers
 from evals.suite.schema import (
     BUILT_IN,
     Category,
@@ -22,6 +23,7 @@ from evals.suite.schema import (
     GoldLine,
     GoldNugget,
     Occurrence,
+    Strict,
     first_fault,
     parse_line,
     read_lines,
@@ -31,14 +33,8 @@ from index.load import BUILTIN, load_builtin, load_paths
 
 __all__ = ["Added", "FeedbackCitation", "FeedbackLine", "add_drafts", "load_feedback"]
 
-_MARKER = re.compile(r"\s*\[\d+\]")
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class FeedbackCitation(_Strict):
+class FeedbackCitation(Strict):
     """A citation as it was shown."""
 
     document_id: str
@@ -49,7 +45,7 @@ class FeedbackCitation(_Strict):
     quote: str
 
 
-class FeedbackLine(_Strict):
+class FeedbackLine(Strict):
     """An answer that someone marked."""
 
     version: Literal[1] = 1
@@ -179,7 +175,7 @@ def _draft(draft_id: str, feedback: FeedbackLine, document: str, sha256: str, te
         split="dev",
         answerable=answerable,
         nuggets=[GoldNugget(says=c.quote[:80], evidence=[[_quote(c, text)]], accept=[re.escape(c.quote)]) for c in right],
-        reference=_MARKER.sub("", feedback.text) if right else "",
+        reference=without_markers(feedback.text) if right else "",
         author="chat",
         notes="; ".join(notes),
     )

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from evals.statistics import bootstrap, wilson
 from evals.suite.gold import GoldQuestion
+from evals.suite.plain import Plain
 from evals.suite.record import Record
 from evals.suite.scoring import Score
 
@@ -35,10 +34,8 @@ class Asked:
         return self.question.line.answerable
 
 
-class Figure(BaseModel):
+class Figure(Plain):
     """A number over several questions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     value: float | None

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from evals.suite.figures import shown
 from evals.suite.gold import GoldSet
+from evals.suite.plain import Plain
 from evals.suite.results import Results
 from evals.suite.schema import first_fault
 from index.errors import QAError
@@ -22,18 +23,14 @@ PASSED, GATE_FAILED, QUESTIONS_FAILED = 0, 1, 3
 """Exit codes; 2 is for a gold file or settings that cannot be used, where there is no run to judge."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Limit(_Strict):
+class Limit(Plain):
     """Bounds of a figure, themselves allowed."""
 
     least: float | None = None
     most: float | None = None
 
 
-class GoldGates(_Strict):
+class GoldGates(Plain):
     """What one gold file's runs must reach."""
 
     floors: dict[str, Limit] = {}
@@ -41,7 +38,7 @@ class GoldGates(_Strict):
     """Ids of questions none of which may fail."""
 
 
-class Gates(_Strict):
+class Gates(Plain):
     """evals/gates.toml."""
 
     invariants: dict[str, Limit]
@@ -50,7 +47,7 @@ class Gates(_Strict):
     """By the gold file's name, without its ending."""
 
 
-class Gate(_Strict):
+class Gate(Plain):
     """A gate and whether it held."""
 
     name: str
@@ -59,7 +56,7 @@ class Gate(_Strict):
     held: bool
 
 
-class Verdict(_Strict):
+class Verdict(Plain):
     """What came of a run: the text and the exit code agree because they are made together."""
 
     status: Literal["passed", "a gate failed", "questions failed to run"]

@@ -47,7 +47,3 @@ class Journal:
                     file.write(record.model_dump_json() + "\n")
                     file.flush()
                 yield record
-
-    def remove(self) -> None:
-        """Deletes the file: the run is complete, and its results are kept."""
-        self._path.unlink(missing_ok=True)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from evals.questions import Span
+from evals.suite.plain import Plain
 from index.corpus import Corpus
 from qa import compose
 from qa.reader import Reading
 from qa.types import Answer
 
-__all__ = ["Cited", "Read", "Record", "Selection", "record_of", "would_show"]
+__all__ = ["Cited", "Read", "Record", "Selection", "record_of", "without_markers", "would_show"]
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_MARKER = re.compile(r"\s*\[\d+\]")
 
 
-class Cited(_Plain):
+def without_markers(text: str) -> str:
+    """Returns an answer's text without the markers of its citations."""
+    return _MARKER.sub("", text)
+
+
+class Cited(Plain):
     """A stretch of the document that was shown."""
 
     start: int
@@ -34,7 +38,7 @@ class Cited(_Plain):
         return self.start, self.end
 
 
-class Read(_Plain):
+class Read(Plain):
     """A stretch that was read, and its score."""
 
     start: int
@@ -47,7 +51,7 @@ class Read(_Plain):
         return self.start, self.end
 
 
-class Selection(_Plain):
+class Selection(Plain):
     """What is shown where the evidence threshold is at most `least`."""
 
     least: float
@@ -55,7 +59,7 @@ class Selection(_Plain):
     spans: tuple[Span, ...]
 
 
-class Record(_Plain):
+class Record(Plain):
     """What came of one question."""
 
     id: str

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from evals.questions import Span
 from evals.suite.blame import Blame
 from evals.suite.figures import Figure
+from evals.suite.plain import Plain
 from evals.suite.record import Record
 from evals.suite.schema import GoldLine
 from evals.suite.scoring import Score
@@ -20,11 +21,7 @@ __all__ = ["AskedDocument", "Entry", "Marks", "Results", "Rung", "load_results"]
 VERSION = 1
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AskedDocument(_Plain):
+class AskedDocument(Plain):
     """A document that was asked."""
 
     name: str
@@ -34,7 +31,7 @@ class AskedDocument(_Plain):
     text: str
 
 
-class Marks(_Plain):
+class Marks(Plain):
     """Where a question's labels stand in its document."""
 
     vital: tuple[Span, ...] = ()
@@ -44,7 +41,7 @@ class Marks(_Plain):
     correction: tuple[Span, ...] = ()
 
 
-class Entry(_Plain):
+class Entry(Plain):
     """A question, all that is known of it."""
 
     gold: GoldLine
@@ -56,14 +53,14 @@ class Entry(_Plain):
     """Whether it was answered still when its evidence had been deleted; None where that was not tried or ended in an error."""
 
 
-class Rung(_Plain):
+class Rung(Plain):
     """What a rung of the ladder gets."""
 
     score: float
     passed: int
 
 
-class Results(_Plain):
+class Results(Plain):
     """A run."""
 
     version: Literal[1] = 1

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from evals.suite.plain import Plain
 from index.errors import QAError
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Occurrence",
     "Quote",
     "Split",
+    "Strict",
     "first_fault",
     "parse_line",
     "read_lines",
@@ -61,14 +63,16 @@ class GoldError(QAError):
         super().__init__(self.faults[0] + more)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+class Strict(Plain):
+    """Plain data that people write: nothing is taken for what it is not, `"5"` for 5."""
+
+    model_config = ConfigDict(strict=True)
 
 
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Occurrence(_Strict):
+class Occurrence(Strict):
     """A quote that stands in the document more than once."""
 
     quote: Text
@@ -79,7 +83,7 @@ class Occurrence(_Strict):
 Quote = Text | Occurrence
 
 
-class GoldNugget(_Strict):
+class GoldNugget(Strict):
     """One thing that an answer says."""
 
     says: Text
@@ -94,7 +98,7 @@ class GoldNugget(_Strict):
     """Regular expressions, any one of which says that such an answer gets it wrong."""
 
 
-class GoldLine(_Strict):
+class GoldLine(Strict):
     """A line of a gold file, as it is written."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]

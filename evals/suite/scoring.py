@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from evals import metrics
 from evals.questions import Span
 from evals.suite.gold import Fact, GoldQuestion
-from evals.suite.record import Record, would_show
+from evals.suite.plain import Plain
+from evals.suite.record import Record, without_markers, would_show
 
 __all__ = ["COMPLETE", "COVERED", "LEAST_PRECISION", "RIGHT", "NuggetFound", "Outcome", "Score", "judge", "score"]
 
@@ -35,23 +33,18 @@ Outcome = Literal[
 RIGHT: frozenset[Outcome] = frozenset({"right", "rightly declined", "premise corrected"})
 COMPLETE: frozenset[Outcome] = frozenset({"right", "too much beside it"})
 _WRONG: frozenset[Outcome] = frozenset({"wrong", "wrongly answered"})
-_MARKER = re.compile(r"\s*\[\d+\]")
 
 
-class NuggetFound(BaseModel):
+class NuggetFound(Plain):
     """A nugget, and whether the answer supplies it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     says: str
     vital: bool
     found: bool
 
 
-class Score(BaseModel):
+class Score(Plain):
     """What one question's answer is worth. A number that the question cannot have is None."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     outcome: Outcome
@@ -105,7 +98,7 @@ def score(question: GoldQuestion, record: Record, passages: Sequence[Span]) -> S
     if question.line.answerable:
         product = (vital_recall or 0.0) * (precision or 0.0)
         value = 2 * product / ((vital_recall or 0.0) + (precision or 0.0)) if product and outcome != "wrong" else 0.0
-    plain = _MARKER.sub("", record.text)
+    plain = without_markers(record.text)
     to_compare = bool(record.answered and question.line.answerable and question.line.reference)
     would_be = outcome if record.answered else judge(question, would_show(record), answered=True)[2]
     return Score(
