@@ -97,15 +97,15 @@ def verdict(results: Results, gates: Gates) -> Verdict:
     checked = tuple(_checked(results, gates))
     failed = [gate for gate in checked if not gate.held]
     counts = {figure.name: figure.count or 0 for figure in results.figures}
-    passed = f"{shown(results.figure('passed'))} of the questions pass"
+    passed = f"questions that pass: {shown(results.figure('passed'))}"
     if unscored := counts["unscored"] + counts.get("unscored without evidence", 0):
-        text = f"{unscored} questions, with evidence or without, could not be run; of those that could {passed}."
+        text = f"{unscored} questions, with evidence or without, could not be run. Of the others, {passed}."
         return Verdict(status="questions failed to run", text=text, exit_code=QUESTIONS_FAILED, gates=checked)
     if failed:
         names = "; ".join(f"{gate.name} is {gate.found}, wanted {gate.wanted}" for gate in failed)
         text = f"Failed: {names}."
         return Verdict(status="a gate failed", text=text, exit_code=GATE_FAILED, gates=checked)
-    text = f"Passed: {passed}, and all {len(checked)} gates hold."
+    text = f"Passed: all {len(checked)} gates hold; {passed}."
     return Verdict(status="passed", text=text, exit_code=PASSED, gates=checked)
 
 
