@@ -13,6 +13,7 @@ import click
 
 from app.evaluation import evaluation
 from app.lines import OneLine, one_line
+from app.options import with_documents, with_index_settings, with_language_model
 from index.errors import QAError
 
 if TYPE_CHECKING:
@@ -21,28 +22,12 @@ if TYPE_CHECKING:
     from index.receipt import Receipt
     from index.settings import IndexSettings
     from qa.api import DocumentQA
+    from qa.settings import LanguageModelSettings
     from qa.types import Answer
 
 __all__ = ["main"]
 
 ANSWERED, FAILED, USAGE, NOT_IN_DOCUMENT = 0, 1, 2, 3
-
-_OPTIONS = (
-    click.option("--home", metavar="DIR", help="Folder of the indexes.  [QA_HOME; default: your data folder]"),
-    click.option("--embed-model", metavar="NAME", help="A sentence-transformers model, by hub name or path.  [QA_EMBED_MODEL]"),
-    click.option("--chroma-url", metavar="URL", help="A Chroma server that keeps the vectors.  [QA_CHROMA_URL]"),
-)
-
-
-def _with_index_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-_documents = click.option(
-    "--doc", "paths", metavar="PATH", multiple=True, help="Ask this file or folder instead of the library; may be repeated."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -58,23 +43,27 @@ def qa() -> None:
 
 @qa.command()
 @click.argument("question")
-@_documents
+@with_documents
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer, with offsets, as JSON.")
-@_with_index_options
-def ask(question: str, paths: tuple[str, ...], as_json: bool, **options: str | None) -> None:
+@with_language_model
+@with_index_settings
+def ask(
+    question: str, paths: tuple[str, ...], as_json: bool, llm: LanguageModelSettings | None, settings: IndexSettings
+) -> None:
     """Answer one QUESTION."""
     from app.terminal import print_answer, print_json
 
-    with _opened(paths, options) as bot:
+    with _opened(paths, settings, llm) as bot:
         answer = bot.ask(question)
         print_json(answer) if as_json else print_answer(answer)
     sys.exit(_exit_code(answer))
 
 
 @qa.command()
-@_documents
-@_with_index_options
-def chat(paths: tuple[str, ...], **options: str | None) -> None:
+@with_documents
+@with_language_model
+@with_index_settings
+def chat(paths: tuple[str, ...], llm: LanguageModelSettings | None, settings: IndexSettings) -> None:
     """Ask one question after another; follow-ups are understood. An empty line or Ctrl-D ends it."""
     import importlib.util
 
@@ -83,7 +72,7 @@ def chat(paths: tuple[str, ...], **options: str | None) -> None:
     if importlib.util.find_spec("readline"):
         import readline  # noqa: F401  (importing it lets people edit what they type)
 
-    with _opened(paths, options) as bot:
+    with _opened(paths, settings, llm) as bot:
         print_documents_asked(bot.documents)
         talk = bot.conversation()
         while question := prompt():
@@ -97,63 +86,58 @@ def index() -> None:
 
 @index.command("add")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@_with_index_options
-def index_add(paths: tuple[str, ...], **options: str | None) -> None:
+@with_index_settings
+def index_add(paths: tuple[str, ...], settings: IndexSettings) -> None:
     """Add files, and the text files of folders; a changed file takes the place of its older self."""
     from index.load import load_paths
 
-    _change(options, lambda library, listener: library.add(load_paths(paths, listener))[1])
+    _change(settings, lambda library, listener: library.add(load_paths(paths, listener))[1])
 
 
 @index.command("remove")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@_with_index_options
-def index_remove(names: tuple[str, ...], **options: str | None) -> None:
+@with_index_settings
+def index_remove(names: tuple[str, ...], settings: IndexSettings) -> None:
     """Remove documents by id, title or path. The last one gone, the built-in commentary comes back."""
-    _change(options, lambda library, _: library.remove(names)[1])
+    _change(settings, lambda library, _: library.remove(names)[1])
 
 
 @index.command("rebuild")
-@_with_index_options
-def index_rebuild(**options: str | None) -> None:
+@with_index_settings
+def index_rebuild(settings: IndexSettings) -> None:
     """Cut and embed every document again, from its stored text."""
-    _change(options, lambda library, _: library.rebuild()[1])
+    _change(settings, lambda library, _: library.rebuild()[1])
 
 
 @index.command("list")
-@_with_index_options
-def index_list(**options: str | None) -> None:
+@with_index_settings
+def index_list(settings: IndexSettings) -> None:
     """List the documents: id, title, characters, passages and where each came from."""
     from app.terminal import print_library
 
-    with _opened((), options) as bot:
+    with _opened((), settings) as bot:
         print_library(bot.documents, bot.passage_counts)
 
 
 qa.add_command(evaluation)
 
 
-def _settings(options: dict[str, str | None]) -> IndexSettings:
-    from index.settings import IndexSettings
-
-    return IndexSettings.resolve(home=options["home"], embed_model=options["embed_model"], chroma_url=options["chroma_url"])
-
-
 @contextmanager
-def _opened(paths: tuple[str, ...], options: dict[str, str | None]) -> Iterator[DocumentQA]:
+def _opened(paths: tuple[str, ...], settings: IndexSettings, llm: LanguageModelSettings | None = None) -> Iterator[DocumentQA]:
     import qa as api
     from app.terminal import listening
+    from qa.api import language_model
 
-    with listening() as listener, api.open(*paths, settings=_settings(options), listener=listener) as bot:
+    with listening() as listener, api.open(*paths, settings=settings, listener=listener, llm=language_model(llm)) as bot:
         yield bot
 
 
-def _change(options: dict[str, str | None], change: Callable[[IndexFolder, Listener], Receipt]) -> None:
+def _change(settings: IndexSettings, change: Callable[[IndexFolder, Listener], Receipt]) -> None:
     from app.terminal import listening, print_receipt
     from qa.api import open_library
 
     with listening() as listener:
-        receipt = change(open_library(_settings(options), listener), listener)
+        receipt = change(open_library(settings, listener), listener)
     print_receipt(receipt)
 
 

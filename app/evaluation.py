@@ -8,17 +8,35 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from app.lines import one_line
+from app.options import with_language_model
 from index.errors import QAError
+
+if TYPE_CHECKING:
+    from qa.settings import LanguageModelSettings
 
 __all__ = ["evaluation"]
 
 UNUSABLE = 2
 INTERRUPTED = 130
 """What shells give a command that Ctrl-C ended."""
+
+
+@contextmanager
+def _bad_gold_ends() -> Iterator[None]:
+    """Turns an error about gold questions, settings or files into one line and the exit code for it."""
+    try:
+        yield
+    except (QAError, OSError) as error:
+        click.echo(f"qa: {one_line(str(error))}", err=True)
+        sys.exit(UNUSABLE)
+    except KeyboardInterrupt:
+        click.echo("qa: interrupted; the same command goes on where it stopped", err=True)
+        sys.exit(INTERRUPTED)
 
 
 @click.group("eval")
@@ -39,6 +57,8 @@ def evaluation() -> None:
 @click.option("--since", type=click.Path(path_type=Path), help="An earlier run: the report says what changed.")
 @click.option("--gates", type=click.Path(path_type=Path), help="Another file than evals/gates.toml.")
 @click.option("--deletion/--no-deletion", default=True, help="Whether to ask again with the evidence deleted.")
+@_bad_gold_ends()
+@with_language_model
 def run(
     gold: Path | None,
     split: str,
@@ -47,6 +67,7 @@ def run(
     since: Path | None,
     gates: Path | None,
     deletion: bool,
+    llm: LanguageModelSettings | None,
 ) -> None:
     """Ask the questions of GOLD (the commentary's, if not given) and write a report.
 
@@ -64,7 +85,7 @@ def run(
 
     path = gold or FOLDER / "commentary.jsonl"
     folder = out or Path(f"eval-{path.stem}-{'chosen' if ids else split}")
-    with _bad_gold_ends(), listening() as listener:
+    with listening() as listener:
         its_gates = load_gates(gates or GATES)
         earlier = load_results(since) if since else None
         gold_set = load_gold(path)
@@ -78,10 +99,10 @@ def run(
         results = evaluate(
             gold_set,
             questions,
-            packaged_answerer(listener),
+            packaged_answerer(listener, llm),
             folder=folder,
             split="chosen" if ids else split,
-            command=_command(gold, split, deletion=deletion),
+            command=_command(gold, split, llm, deletion=deletion),
             deletion=deletion,
             progress=lambda _: listener.progress("asking", next(done), asked),
         )
@@ -148,19 +169,8 @@ def add(gold: Path, feedback: Path) -> None:
         click.echo("Look at each, take REVIEW out of its notes, then: qa eval lint " + shlex.quote(one_line(str(gold))))
 
 
-@contextmanager
-def _bad_gold_ends() -> Iterator[None]:
-    """Turns an error about gold questions, settings or files into one line and the exit code for it."""
-    try:
-        yield
-    except (QAError, OSError) as error:
-        click.echo(f"qa: {one_line(str(error))}", err=True)
-        sys.exit(UNUSABLE)
-    except KeyboardInterrupt:
-        click.echo("qa: interrupted; the same command goes on where it stopped", err=True)
-        sys.exit(INTERRUPTED)
-
-
-def _command(gold: Path | None, split: str, *, deletion: bool) -> str:
+def _command(gold: Path | None, split: str, llm: LanguageModelSettings | None, *, deletion: bool) -> str:
     words = ["qa", "eval", "run", *([str(gold)] if gold else []), "--split", split, *([] if deletion else ["--no-deletion"])]
+    if llm is not None:
+        words += ["--llm", llm.model, "--llm-url", llm.url]
     return one_line(shlex.join(words))

@@ -13,7 +13,7 @@ import platformdirs
 
 from index.errors import SettingsError
 
-__all__ = ["IndexSettings"]
+__all__ = ["IndexSettings", "checked_url", "seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +47,45 @@ class IndexSettings:
         """
         chroma_url = chroma_url or environ.get("QA_CHROMA_URL") or None
         if chroma_url is not None:
-            try:
-                parts = urlsplit(chroma_url)
-                usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            except ValueError:  # a port that is none, a bracket without its other
-                usable = False
-            if not usable:
-                raise SettingsError(f"QA_CHROMA_URL is {chroma_url!r}; it should look like http://localhost:8000")
-        raw_timeout = environ.get("QA_LOCK_TIMEOUT", "120")
-        try:
-            lock_timeout = float(raw_timeout)
-        except ValueError:
-            lock_timeout = math.nan
-        if not 0 <= lock_timeout < math.inf:
-            raise SettingsError(f"QA_LOCK_TIMEOUT is {raw_timeout!r}; it should be a number of seconds, 0 or more")
+            checked_url("QA_CHROMA_URL", chroma_url, "http://localhost:8000")
         return cls(
             home=_folder("QA_HOME", home or environ.get("QA_HOME") or platformdirs.user_data_path("document-qa")),
             cache=_folder("QA_CACHE", environ.get("QA_CACHE") or platformdirs.user_cache_path("document-qa")),
             embed_model=embed_model or environ.get("QA_EMBED_MODEL") or None,
             chroma_url=chroma_url,
-            lock_timeout=lock_timeout,
+            lock_timeout=seconds("QA_LOCK_TIMEOUT", environ.get("QA_LOCK_TIMEOUT", "120")),
         )
+
+
+def checked_url(name: str, value: str, example: str) -> str:
+    """Returns the address if it is one of a server.
+
+    Raises:
+        SettingsError: It is not; the message names the setting and shows the example.
+    """
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, a bracket without its other
+        usable = False
+    if not usable:
+        raise SettingsError(f"{name} is {value!r}; it should look like {example}")
+    return value
+
+
+def seconds(name: str, value: str) -> float:
+    """Returns the number of seconds that a setting names.
+
+    Raises:
+        SettingsError: It is no such number.
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise SettingsError(f"{name} is {value!r}; it should be a number of seconds, 0 or more")
+    return number
 
 
 def _folder(name: str, value: str | Path) -> Path:

@@ -23,30 +23,34 @@ from qa.conversation import Conversation
 from qa.engine import Engine
 from qa.evidence import EvidenceReader
 from qa.model import packaged_model
+from qa.reader import Reader
+from qa.settings import LanguageModelSettings
 from qa.types import Answer, Citation
 
 if TYPE_CHECKING:
     from llama_index.core.base.base_query_engine import BaseQueryEngine
     from llama_index.core.chat_engine.types import BaseChatEngine
+    from llama_index.core.llms import LLM
     from llama_index.core.retrievers import BaseRetriever
 
-__all__ = ["DocumentQA", "open", "open_library"]
+__all__ = ["DocumentQA", "language_model", "open", "open_library", "reader_for"]
 
 
 class DocumentQA:
     """Documents that answer questions. Made by `qa.open()`; usable from several threads, and as a context manager."""
 
-    def __init__(self, reopen: Callable[[str], tuple[Corpus, Receipt]]) -> None:
+    def __init__(self, reopen: Callable[[str], tuple[Corpus, Receipt]], llm: LLM | None = None) -> None:
         """Opens the documents.
 
         Args:
             reopen: Opens the index; given what was found wrong with it since, makes it again. Empty the first time.
+            llm: Chooses the sentences; None leaves that to the evidence reader.
         """
         self._reopen = reopen
         self._lock = threading.Lock()
-        self._model = packaged_model()
+        self._reader_of = reader_for(llm)
         self._corpus, self.receipt = reopen("")
-        self._engine = Engine(self._corpus, EvidenceReader(self._corpus, self._model))
+        self._engine = Engine(self._corpus, self._reader_of(self._corpus))
 
     @property
     def documents(self) -> tuple[Document, ...]:
@@ -106,7 +110,7 @@ class DocumentQA:
             with self._lock:
                 if self._engine is engine:
                     self._corpus, self.receipt = self._reopen(str(error))
-                    self._engine = Engine(self._corpus, EvidenceReader(self._corpus, self._model))
+                    self._engine = Engine(self._corpus, self._reader_of(self._corpus))
             return self._engine.ask(question, history=history, earlier_citations=earlier)
 
 
@@ -116,6 +120,7 @@ def open(  # the name is the contract: `qa.open()`
     title: str | None = None,
     settings: IndexSettings | None = None,
     listener: Listener | None = None,
+    llm: LLM | None = None,
 ) -> DocumentQA:
     """Opens documents to be asked; they are indexed the first time and opened in place afterwards.
 
@@ -125,6 +130,7 @@ def open(  # the name is the contract: `qa.open()`
         title: What citations call the string.
         settings: Where indexes live and which model embeds; None takes them from the environment.
         listener: Told of notices and progress; None sends notices to the log named 'qa'.
+        llm: Any LlamaIndex language model, which then chooses the sentences; None takes the one that `QA_LLM` names, if any.
 
     Raises:
         QAError: A document cannot be read, the model cannot be loaded, or the index cannot be opened; one clear line.
@@ -135,12 +141,13 @@ def open(  # the name is the contract: `qa.open()`
         raise LoadError("a title goes with text; files have their own")
     settings = settings or IndexSettings.resolve()
     listener = listener or Listener()
+    llm = llm or language_model(LanguageModelSettings.resolve())
     if text is not None:
         document = load_text(text, title=title)
         embedder = load_embedder(settings, listener)
         _say_if_uncalibrated(embedder, listener)
         corpus = build_in_memory([document], embedder, listener)
-        return DocumentQA(lambda _: (corpus, Receipt.in_memory(corpus, "given as text")))
+        return DocumentQA(lambda _: (corpus, Receipt.in_memory(corpus, "given as text")), llm)
     if any(not str(path) for path in paths):
         raise LoadError("a path is empty; name a file or a folder")
     documents = sorted(load_paths(paths, listener), key=lambda document: document.source)
@@ -148,16 +155,39 @@ def open(  # the name is the contract: `qa.open()`
     _say_if_uncalibrated(embedder, listener)
     if not paths:
         library = _library(settings, embedder, listener)
-        return DocumentQA(lambda distrust: library.open(distrust=distrust))
+        return DocumentQA(lambda distrust: library.open(distrust=distrust), llm)
     names = "\n".join(document.source for document in documents)
     folder = settings.home / f"files-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
     index = IndexFolder(folder, settings, embedder, listener, load_builtin)
-    return DocumentQA(lambda distrust: index.open_with(documents, distrust=distrust))
+    return DocumentQA(lambda distrust: index.open_with(documents, distrust=distrust), llm)
 
 
 def open_library(settings: IndexSettings, listener: Listener) -> IndexFolder:
     """Returns the index that `qa.open()` opens when no paths are given, to add to it and remove from it."""
     return _library(settings, load_embedder(settings, listener), listener)
+
+
+def language_model(settings: LanguageModelSettings | None) -> LLM | None:
+    """Returns the language model that the settings name; nothing is sent to it yet."""
+    if settings is None:
+        return None
+    from qa.language_model import connect  # takes two seconds
+
+    return connect(settings)
+
+
+def reader_for(llm: LLM | None) -> Callable[[Corpus], Reader]:
+    """Returns what makes the reader of a corpus: the packaged one, or one in which a language model chooses.
+
+    Raises:
+        ModelError: The packaged network is missing or damaged.
+    """
+    model = packaged_model()
+    if llm is None:
+        return lambda corpus: EvidenceReader(corpus, model)
+    from qa.language_model import LanguageModelReader
+
+    return lambda corpus: LanguageModelReader(corpus, model, llm)
 
 
 def _say_if_uncalibrated(embedder: Embedder, listener: Listener) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from index.corpus import Corpus
-from index.types import Passage, RetrievedPassage
+from index.types import Passage, RetrievedPassage, Sentence
 from qa import compose
 from qa.citations import check
 from qa.conversation import understand
@@ -70,12 +70,14 @@ class Engine:
         with _timed(seconds, "read"):
             reading = self.reader.read(understood, [candidate.passage for candidate in retrieved])
         with _timed(seconds, "compose"):
-            if reading.answered >= self.reader.thresholds["answered"]:
-                citations = compose.cite(compose.select(reading, self.corpus, self.reader.thresholds), reading, self.corpus)
+            chosen: Sequence[Sentence] = reading.chosen or ()
+            if reading.chosen is None and reading.answered >= self.reader.thresholds["answered"]:
+                chosen = compose.select(reading, self.corpus, self.reader.thresholds)
+            citations = compose.cite(chosen, reading, self.corpus)
+            if citations:
                 nearest: tuple[Citation, ...] = ()
                 text = compose.write(citations)
             else:
-                citations = ()
                 nearest = compose.cite(compose.nearest(reading), replace(reading, short_answers={}), self.corpus)
                 text = compose.not_in_document(len(self.corpus.documents))
         scored = sorted(map(ScoredSentence, reading.sentences, reading.scores), key=lambda sentence: -sentence.score)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from index.errors import QAError
 
-__all__ = ["CitationError", "QAError"]
+__all__ = ["CitationError", "LanguageModelError", "QAError"]
 
 
 class CitationError(QAError):
@@ -12,3 +12,7 @@ class CitationError(QAError):
 
     This is a fault of the program. Report the question and the document.
     """
+
+
+class LanguageModelError(QAError):
+    """The language model could not be reached, or said nothing that can be used. No answer is made without it instead."""

@@ -76,9 +76,10 @@ class Signals:
 class EvidenceReader:
     """Reads by the trained network."""
 
-    def __init__(self, corpus: Corpus, model: EvidenceModel) -> None:
-        """Takes the corpus whose passages are read, and the network."""
+    def __init__(self, corpus: Corpus, model: EvidenceModel, read_tokens: int = READ_TOKENS) -> None:
+        """Takes the corpus whose passages are read, the network, and how many tokens are read before passages are left out."""
         self._corpus = corpus
+        self._read_tokens = read_tokens
         self._model = model
         numbers = model.numbers
         self.thresholds = {"answered": numbers.answered_threshold, "evidence": numbers.evidence_threshold}
@@ -86,7 +87,7 @@ class EvidenceReader:
         self._prepared = lru_cache(maxsize=4)(self._prepare)
 
     def read(self, question: str, passages: Sequence[Passage]) -> Reading:
-        """Reads the passages, best first, with the question in mind; those past READ_TOKENS are left out."""
+        """Reads the passages, best first, with the question in mind; those past the limit are left out."""
         signals = self.signals(question, passages)
         if not signals.sentences:
             return Reading((), (), 0.0)
@@ -111,7 +112,7 @@ class EvidenceReader:
         for passage in passages:
             sentences = self._corpus.sentences(passage)
             window = Window(asked, [tokens[s].ids for s in sentences], [lexical[s] for s in sentences])
-            if evidence and read + window.tokens > READ_TOKENS:
+            if evidence and read + window.tokens > self._read_tokens:
                 break
             read += window.tokens
             scores = self._model.read(window)

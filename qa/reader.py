@@ -23,6 +23,9 @@ class Reading:
     """The probability, 0..1, that the passages answer the question."""
     short_answers: Mapping[Sentence, tuple[int, int]] = field(default_factory=dict)
     """Where in its document a sentence's short answer stands, half-open, for those in which one stands out."""
+    chosen: tuple[Sentence, ...] | None = None
+    """The sentences that answer, in the order of their documents, where the reader chooses them itself; empty if none does.
+    None leaves the choice to the scores."""
 
 
 class Reader(Protocol):
@@ -30,7 +33,7 @@ class Reader(Protocol):
 
     thresholds: dict[str, float]
     """`answered`: the least probability at which an answer is given. `evidence`: the least score of a sentence that is
-    shown beside the best one, as a share of the best one's."""
+    shown beside the best one, as a share of the best one's; a reader that chooses has none."""
 
     def read(self, question: str, passages: Sequence[Passage]) -> Reading:
         """Reads the passages with the question in mind."""

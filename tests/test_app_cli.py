@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from language_model_server import SentencePicker, serving
 
 from app.cli import main, qa
 from index.load import load_builtin, load_paths
@@ -84,6 +85,8 @@ def test_wrong_usage_is_2_and_says_how(run, arguments):
         ["index", "add", "missing.txt"],
         ["index", "remove", "no such document"],
         ["ask", UN, "--chroma-url", "nonsense"],
+        ["ask", UN, "--llm", "m", "--llm-url", "nonsense"],
+        ["ask", UN, "--llm", "m", "--llm-url", "http://127.0.0.1:9/v1"],
     ],
 )
 def test_an_error_is_1_and_one_line(end, tmp_path, monkeypatch, arguments):
@@ -97,7 +100,7 @@ def test_an_error_is_1_and_one_line(end, tmp_path, monkeypatch, arguments):
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(home, monkeypatch):
-    monkeypatch.setattr("app.cli._settings", lambda options: 1 / 0)
+    monkeypatch.setattr("index.settings.IndexSettings.resolve", lambda **options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["ask", UN])
 
@@ -328,3 +331,10 @@ def test_the_script_takes_bytes_that_are_no_text(home, trams):
     done = subprocess.run([SCRIPT.encode(), b"ask", question], capture_output=True, check=False)
     assert done.returncode == 0
     assert done.stderr == b""
+
+
+def test_a_language_model_chooses_the_sentences(run, trams):
+    with serving(SentencePicker("brewery")) as url:
+        result = run("ask", "Where can I get off?", "--doc", trams, "--llm", "m", "--llm-url", url)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == "It stops at the brewery. [1]"

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from language_model_server import SentencePicker, serving
 from suite_lines import LINES, line
 
 from app.cli import qa
@@ -145,3 +146,35 @@ def test_add_makes_drafts_of_feedback(call, write_gold, tmp_path):
     assert call("lint", gold).exit_code == 0
     (tmp_path / "feedback.jsonl").write_text(json.dumps({"x": 1}))
     assert call("add", gold, "--from", "feedback.jsonl").exit_code == 2
+
+
+def test_a_language_model_is_evaluated_like_any_other_answerer(call, write_gold, tmp_path):
+    picker = SentencePicker("nine nights")
+    with serving(picker) as url:
+        result = call("run", write_gold(*LINES), "--llm", "a-model", "--llm-url", url, "--no-deletion")
+    assert result.exit_code in (0, 1), result.output
+    results = load_results(tmp_path / "eval-rules-dev")
+    assert results.settings["language model"] == "a-model"
+    assert results.command.endswith(f"--no-deletion --llm a-model --llm-url {url}")
+    assert picker.requests
+    answered = [entry.record for entry in results.entries if entry.record.answered]
+    assert answered
+    assert all("nine nights" in cited.quote for record in answered for cited in record.cited)
+    assert all(record.confidence == picker.certainty for record in answered)
+
+
+def test_questions_that_a_language_model_did_not_answer_are_unscored(call, write_gold, tmp_path):
+    with serving(lambda request: "Hm.") as url:
+        result = call("run", write_gold(*LINES), "--llm", "a-model", "--llm-url", url, "--no-deletion")
+    assert result.exit_code == 3, result.output
+    results = load_results(tmp_path / "eval-rules-dev")
+    failed = [entry for entry in results.entries if entry.record.status == "failed"]
+    assert len(failed) == len([entry for entry in results.entries if entry.gold.category != "empty"])
+    assert "replies that cannot be used" in failed[0].record.error
+    assert (tmp_path / "eval-rules-dev" / "report.html").exists()
+
+
+def test_a_bad_address_is_a_bad_setting(call, write_gold):
+    result = call("run", write_gold(*LINES), "--llm", "a-model", "--llm-url", "nonsense")
+    assert result.exit_code == 2
+    assert "QA_LLM_URL is 'nonsense'" in result.stderr

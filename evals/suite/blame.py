@@ -21,7 +21,7 @@ Stage = Literal[
 STAGES: dict[Stage, str] = {
     "ended in an error": "the question could not be answered at all",
     "not retrieved": "a vital sentence was not read",
-    "ranked too low": "every vital sentence was read, but others were put before one of them",
+    "ranked too low": "every vital sentence was read, but others were put before one of them, or chosen by a language model",
     "declined by threshold": "the right sentences came first, but the confidence was too low to show them",
     "shown but wrong": "every vital sentence was shown, with too much that does not belong there",
     "wrongly answered": "the document does not answer, but an answer was shown",

@@ -79,7 +79,7 @@ class Record(Plain):
     candidates: tuple[Read, ...] = ()
     """Every sentence that was read, best first."""
     selections: tuple[Selection, ...] = ()
-    """What is shown with one, two and three chosen sentences, were the question answered."""
+    """What is shown with one, two and three chosen sentences, were the question answered; none where a language model chose."""
     thresholds: Mapping[str, float] = {}
     seconds: float = 0.0
     seconds_by_stage: Mapping[str, float] = {}
@@ -137,6 +137,8 @@ def record_of(question_id: str, answer: Answer, corpus: Corpus, seconds: float, 
 
 
 def _selections(answer: Answer, corpus: Corpus) -> tuple[Selection, ...]:
+    if "evidence" not in (answer.trace.thresholds or {}):
+        return ()  # a language model chose
     best_first = answer.trace.sentences
     reading = Reading(tuple(s.sentence for s in best_first), tuple(s.score for s in best_first), answer.confidence)
     selections = []

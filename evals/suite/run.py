@@ -20,9 +20,10 @@ from index.load import load_text
 from index.progress import Listener
 from index.settings import IndexSettings
 from index.types import Document
+from qa.api import language_model, reader_for
 from qa.engine import Engine
-from qa.evidence import EvidenceReader
 from qa.model import packaged_model
+from qa.settings import LanguageModelSettings
 from qa.types import Answer
 
 __all__ = [
@@ -71,23 +72,31 @@ class Answerer:
     """What it is, models with checksums and thresholds: a report says so, and only the same goes on with an interrupted run."""
 
 
-def packaged_answerer(listener: Listener) -> Answerer:
-    """Returns the answerer that comes with the package.
+def packaged_answerer(listener: Listener, language_model_settings: LanguageModelSettings | None = None) -> Answerer:
+    """Returns the answerer that comes with the package, with a language model that chooses the sentences or without.
 
     Raises:
         ModelError: A model is missing or damaged.
     """
     embedder, model = load_embedder(replace(IndexSettings.resolve(), embed_model=None), listener), packaged_model()
+    reader_of = reader_for(language_model(language_model_settings))
 
     def open_document(document: Document, before: Corpus | None) -> Opened:
         corpus = build_in_memory([document], embedder, Listener(), before)
-        return Opened(Engine(corpus, EvidenceReader(corpus, model)).ask, corpus)
+        return Opened(Engine(corpus, reader_of(corpus)).ask, corpus)
 
     numbers = model.numbers
+    chosen_by = {"answerer": "sentences of the document, no language model"}
+    if language_model_settings is not None:
+        chosen_by = {
+            "answerer": "sentences of the document, chosen by a language model",
+            "language model": language_model_settings.model,
+            "its server": language_model_settings.url,
+        }
     return Answerer(
         open_document,
         {
-            "answerer": "sentences of the document, no language model",
+            **chosen_by,
             "embedding model": embedder.fingerprint,
             "evidence reader": model.sha256,
             "its numbers": hashlib.sha256(repr(numbers).encode()).hexdigest(),
