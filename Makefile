@@ -1,4 +1,4 @@
-# Everything a newcomer needs: `make ask Q="…"` and `make test` set up what is missing by themselves.
+# Everything a newcomer needs: `make ask Q="…"`, `make test` and `make chat` set up what is missing by themselves.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 override Q := $(value Q)
 export Q
 
-.PHONY: ask test check lint lock bench calibrate eval reading picture clean
+.PHONY: ask test chat check lint lock bench calibrate eval reading screens clean
 
 ask: $(READY)
 	@test -n "$$Q" || { echo 'usage: make ask Q="your question"' >&2; exit 2; }
@@ -14,6 +14,9 @@ ask: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest
+
+chat: $(READY)
+	$(VENV)/bin/qa serve
 
 check: lint test
 
@@ -39,8 +42,8 @@ calibrate: $(READY)
 reading: $(READY)
 	$(VENV)/bin/python -m evals.reading
 
-picture: $(READY)
-	$(VENV)/bin/python docs/picture.py
+screens: $(READY)
+	$(VENV)/bin/python docs/screens.py
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (once; a few minutes, mostly downloads)"

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -79,6 +80,54 @@ def chat(paths: tuple[str, ...], llm: LanguageModelSettings | None, settings: In
             print_answer(talk.ask(question))
 
 
+@qa.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another than this needs --auth.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--auth", metavar="USER:PASSWORD", help="Who may come in. Better set as a variable, which others cannot read.  [QA_AUTH]"
+)
+@click.option("--shared-library", is_flag=True, help="What visitors add goes into the library, for everyone to see.")
+@click.option(
+    "--max-upload", metavar="MB", type=click.FloatRange(min=0.001), default=5, show_default=True, help="Largest file."
+)
+@click.option(
+    "--max-waiting", type=click.IntRange(0), default=32, show_default=True, help="Questions that may wait their turn."
+)
+@click.option("--mcp", is_flag=True, help="Offer asking and listing documents as MCP tools, at /gradio_api/mcp/.")
+@with_documents
+@with_language_model
+@with_index_settings
+def serve(
+    host: str,
+    port: int,
+    auth: str | None,
+    shared_library: bool,
+    max_upload: float,
+    max_waiting: int,
+    mcp: bool,
+    paths: tuple[str, ...],
+    llm: LanguageModelSettings | None,
+    settings: IndexSettings,
+) -> None:
+    """Open the chat in a browser: the answer beside the document. Ctrl-C ends it."""
+    from app.serve import ServeSettings, serve
+
+    serve(
+        ServeSettings.resolve(
+            host=host,
+            port=port,
+            auth=auth,
+            shared_library=shared_library,
+            max_upload=round(max_upload * 1e6),
+            max_waiting=max_waiting,
+            mcp=mcp,
+        ),
+        settings,
+        paths,
+        llm,
+    )
+
+
 @qa.group()
 def index() -> None:
     """See and change what the library holds."""
@@ -117,6 +166,28 @@ def index_list(settings: IndexSettings) -> None:
 
     with _opened((), settings) as bot:
         print_library(bot.documents, bot.passage_counts)
+
+
+@qa.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@with_documents
+@with_index_settings
+def verify(file: Path, paths: tuple[str, ...], settings: IndexSettings) -> None:
+    """Check every quote of a conversation that the chat saved as JSON in FILE, against the documents as they are now.
+
+    Looks in the library, and in what --doc names beside it. Exit codes: 0 all quotes hold, 1 some do not.
+    """
+    from app.saved import load_saved
+    from app.saved import verify as verified
+    from app.terminal import print_checked
+    from index.load import load_paths
+
+    conversation = load_saved(file)
+    with _opened((), settings) as bot:
+        documents = [*bot.documents, *load_paths(paths)]
+    checked = verified(conversation, documents)
+    print_checked(checked)
+    sys.exit(ANSWERED if all(each.state == "holds" for each in checked) else FAILED)
 
 
 qa.add_command(evaluation)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -22,11 +23,34 @@ from index.types import Document
 from qa.compose import shown
 from qa.types import Answer, Citation
 
-__all__ = ["listening", "print_answer", "print_documents_asked", "print_json", "print_library", "print_receipt", "prompt"]
+if TYPE_CHECKING:
+    from app.saved import Checked
+
+__all__ = [
+    "as_fields",
+    "listening",
+    "print_answer",
+    "print_checked",
+    "print_documents_asked",
+    "print_json",
+    "print_library",
+    "print_receipt",
+    "prompt",
+]
 
 PATIENCE = 1.0
 """Seconds of work before a progress bar appears."""
 WIDTH = 100
+_STATES = {
+    "moved": "its document has changed; the quote is still in it, at another place",
+    "gone": "stale: the document does not say this any more",
+    "no document": "its document is not here; name its file with --doc",
+}
+
+
+def as_fields(answer: Answer) -> dict[str, Any]:
+    """Returns everything that an answer holds, its trace included, as JSON knows it."""
+    return dataclasses.asdict(answer) | {"answered": answer.answered}
 
 
 def print_answer(answer: Answer) -> None:
@@ -51,7 +75,7 @@ def print_answer(answer: Answer) -> None:
 
 def print_json(answer: Answer) -> None:
     """Prints everything the answer holds, its trace included."""
-    fields = dataclasses.asdict(answer) | {"answered": answer.answered}
+    fields = as_fields(answer)
     # Escaped to ASCII, any question can be printed on any terminal, and every JSON parser reads the same.
     click.echo(json.dumps(fields, indent=2))
 
@@ -97,6 +121,19 @@ def print_receipt(receipt: Receipt) -> None:
     reason = f"why: {receipt.reason}" if receipt.reason else "nothing to do: the library holds this already"
     _print(console, Text(counts))
     _print(console, Text(reason))
+
+
+def print_checked(checked: Sequence[Checked]) -> None:
+    """Prints each quote that does not hold, then how many do."""
+    console = _console()
+    for each in checked:
+        if each.state != "holds":
+            quote = one_line(each.citation.quote)
+            _print(
+                console, Text(f"question {each.turn}, “{quote[:80]}{'…' if len(quote) > 80 else ''}”: {_STATES[each.state]}")
+            )
+    holding = sum(each.state == "holds" for each in checked)
+    _print(console, Text(f"{holding} of {len(checked)} quotes stand where they stood"))
 
 
 def prompt() -> str:

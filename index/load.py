@@ -19,7 +19,7 @@ from index.progress import Listener
 from index.sentences import title_of
 from index.types import Document
 
-__all__ = ["BUILTIN", "FOLDER_SUFFIXES", "load_builtin", "load_paths", "load_text", "normalise"]
+__all__ = ["BUILTIN", "FOLDER_SUFFIXES", "load_builtin", "load_bytes", "load_paths", "load_text", "normalise"]
 
 FOLDER_SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
 """The kinds of file that are taken from a folder; a file that is named itself may have any ending."""
@@ -59,6 +59,26 @@ def load_text(text: str, *, title: str | None = None, source: str = "text") -> D
         source=source,
         text=text,
     )
+
+
+def load_bytes(data: bytes, *, name: str, source: str) -> Document:
+    """Makes a document of a text file's content.
+
+    Args:
+        data: UTF-8, with a byte order mark or without.
+        name: What citations call a document that has no title of its own.
+        source: Where it came from, for people to read.
+
+    Raises:
+        LoadError: It is not UTF-8 text, or holds none.
+    """
+    if b"\0" in data:
+        raise LoadError(f"{source}: is not text (it holds zero bytes); convert it to UTF-8 text first")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LoadError(f"{source}: is not UTF-8 text (byte {error.start}); convert it to UTF-8 text first") from None
+    return load_text(text, title=title_of(normalise(text)) or name, source=source)
 
 
 def load_builtin() -> Document:
@@ -110,12 +130,6 @@ def _load_file(path: Path) -> Document:
         data = path.read_bytes()
     except OSError as error:
         raise LoadError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if b"\0" in data:
-        raise LoadError(f"{path}: is not text (it holds zero bytes); convert it to UTF-8 text first")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise LoadError(f"{path}: is not UTF-8 text (byte {error.start}); convert it to UTF-8 text first") from None
-    # A name need not be UTF-8 either; what is not is shown as a question mark in a diamond.
+    # A name need not be UTF-8; what is not is shown as a question mark in a diamond.
     name, source = (os.fsencode(part).decode("utf-8", "replace") for part in (path.stem, path.resolve()))
-    return load_text(text, title=title_of(normalise(text)) or name, source=source)
+    return load_bytes(data, name=name, source=source)

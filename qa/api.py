@@ -39,15 +39,17 @@ __all__ = ["DocumentQA", "language_model", "open", "open_library", "reader_for"]
 class DocumentQA:
     """Documents that answer questions. Made by `qa.open()`; usable from several threads, and as a context manager."""
 
-    def __init__(self, reopen: Callable[[str], tuple[Corpus, Receipt]], llm: LLM | None = None) -> None:
+    def __init__(self, reopen: Callable[[str], tuple[Corpus, Receipt]], embedder: Embedder, llm: LLM | None = None) -> None:
         """Opens the documents.
 
         Args:
             reopen: Opens the index; given what was found wrong with it since, makes it again. Empty the first time.
+            embedder: What the index was made with.
             llm: Chooses the sentences; None leaves that to the evidence reader.
         """
         self._reopen = reopen
         self._lock = threading.Lock()
+        self._embedder, self._llm = embedder, llm
         self._reader_of = reader_for(llm)
         self._corpus, self.receipt = reopen("")
         self._engine = Engine(self._corpus, self._reader_of(self._corpus))
@@ -62,14 +64,15 @@ class DocumentQA:
         """How many passages each document has, by document id."""
         return {document_id: len(layout.passages) for document_id, layout in self._corpus.layouts.items()}
 
-    def ask(self, question: str, history: Sequence[str] = ()) -> Answer:
+    def ask(self, question: str, history: Sequence[str] = (), *, earlier_citations: Sequence[Citation] = ()) -> Answer:
         """Answers one question from the documents alone.
 
         Args:
             question: In any words.
             history: The asker's earlier questions, oldest first, in whose light a follow-up is understood.
+            earlier_citations: What was cited in answer to them, which may answer a follow-up again.
         """
-        return self._ask(question, history, ())
+        return self._ask(question, history, earlier_citations)
 
     def conversation(self) -> Conversation:
         """Returns a new conversation, which remembers its own turns and nobody else's."""
@@ -90,6 +93,16 @@ class DocumentQA:
         from qa.llama import CitedChatEngine
 
         return CitedChatEngine(self.conversation, self.ask)
+
+    def with_documents(self, documents: Sequence[Document], listener: Listener | None = None) -> DocumentQA:
+        """Opens other documents in memory, taking over what is known of those that this one has; nothing is written to disk.
+
+        Args:
+            documents: What is to be asked instead, in the order in which it is listed.
+            listener: Told of progress.
+        """
+        corpus = build_in_memory(documents, self._embedder, listener or Listener(), self._corpus)
+        return DocumentQA(lambda _: (corpus, Receipt.in_memory(corpus, "opened beside others")), self._embedder, self._llm)
 
     def close(self) -> None:
         """Lets go of the index's files."""
@@ -147,7 +160,7 @@ def open(  # the name is the contract: `qa.open()`
         embedder = load_embedder(settings, listener)
         _say_if_uncalibrated(embedder, listener)
         corpus = build_in_memory([document], embedder, listener)
-        return DocumentQA(lambda _: (corpus, Receipt.in_memory(corpus, "given as text")), llm)
+        return DocumentQA(lambda _: (corpus, Receipt.in_memory(corpus, "given as text")), embedder, llm)
     if any(not str(path) for path in paths):
         raise LoadError("a path is empty; name a file or a folder")
     documents = sorted(load_paths(paths, listener), key=lambda document: document.source)
@@ -155,11 +168,11 @@ def open(  # the name is the contract: `qa.open()`
     _say_if_uncalibrated(embedder, listener)
     if not paths:
         library = _library(settings, embedder, listener)
-        return DocumentQA(lambda distrust: library.open(distrust=distrust), llm)
+        return DocumentQA(lambda distrust: library.open(distrust=distrust), embedder, llm)
     names = "\n".join(document.source for document in documents)
     folder = settings.home / f"files-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
     index = IndexFolder(folder, settings, embedder, listener, load_builtin)
-    return DocumentQA(lambda distrust: index.open_with(documents, distrust=distrust), llm)
+    return DocumentQA(lambda distrust: index.open_with(documents, distrust=distrust), embedder, llm)
 
 
 def open_library(settings: IndexSettings, listener: Listener) -> IndexFolder:

@@ -22,7 +22,7 @@ def bot_for(embedder):
 
     def opened(*documents):
         corpus = build_in_memory(documents, embedder, Listener())
-        return DocumentQA(lambda distrust: (corpus, Receipt.in_memory(corpus, "for a test")))
+        return DocumentQA(lambda distrust: (corpus, Receipt.in_memory(corpus, "for a test")), embedder)
 
     return opened
 

@@ -1,9 +1,6 @@
 """The HTML report in a real browser."""
 
-import shutil
-
 import pytest
-from playwright.sync_api import sync_playwright
 
 from evals.suite.blame import Blame
 from evals.suite.evaluate import evaluate
@@ -13,20 +10,9 @@ from evals.suite.reports.files import write_reports
 from evals.suite.run import packaged_answerer
 from index.progress import Listener
 
-pytest_plugins = ["suite_fixtures"]
+pytest_plugins = ["browser_fixtures", "suite_fixtures"]
 
 EVIL = '<script>document.title="broken"</script><img src=x onerror="document.title=\'broken\'">'
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path, "these tests need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

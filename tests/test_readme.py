@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from app.serve import ServeSettings
+
+pytest_plugins = ["chat_fixtures"]
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -27,8 +31,23 @@ def test_it_is_short():
     assert len(README.splitlines()) < 150
 
 
+def test_its_program_asks_the_chat(chat):
+    _, code = blocks("python")
+    code = code.replace("http://127.0.0.1:7860", chat[0])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\[1\].* \[\(\d+, \d+\)", done.stdout)
+    assert "The Hanoi Summit Failure" in done.stdout
+
+
+def test_make_chat_serves_on_the_port_it_says():
+    done = subprocess.run(["make", "-n", "chat", "READY="], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == ".venv/bin/qa serve\n"
+    assert (ServeSettings().host, ServeSettings().port) == ("127.0.0.1", 7860)
+
+
 def test_its_python_runs(environment):
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     for line in re.findall(r'# "(.*?)"', code):

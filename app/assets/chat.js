@@ -1,0 +1,153 @@
+// The conversation's behaviour. Gradio gives `element` (the conversation), `trigger` (calls Python) and `watch`.
+// Python listens to "edit", "retry", "example", "mark" and "show".
+
+const article = () => document.querySelector("#document article.document");
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+let wanted = null; // a citation's id, to be shown as soon as its document is
+
+function scrollTo(target, block) {
+  target.scrollIntoView({ block, behavior: calm.matches ? "auto" : "smooth" });
+}
+
+function sentencesOf(link) {
+  const shown = article();
+  if (!shown || shown.dataset.document !== link.dataset.document) return [];
+  const [start, end] = [Number(link.dataset.start), Number(link.dataset.end)];
+  return [...shown.querySelectorAll(".s")].filter((s) => Number(s.dataset.start) < end && Number(s.dataset.end) > start);
+}
+
+function unmark() {
+  for (const sentence of document.querySelectorAll("#document .s:is(.cited, .near)")) {
+    sentence.classList.remove("cited", "near", "chosen");
+    sentence.querySelectorAll(".back").forEach((back) => back.remove());
+    sentence.textContent = sentence.textContent;
+  }
+}
+
+function emphasise(sentence, link) {
+  if (!link.dataset.short) return;
+  const [first, last] = link.dataset.short.split(",").map(Number);
+  const letters = Array.from(sentence.textContent); // offsets count code points
+  const strong = document.createElement("strong");
+  strong.textContent = letters.slice(first, last).join("");
+  sentence.replaceChildren(letters.slice(0, first).join(""), strong, letters.slice(last).join(""));
+}
+
+// Marks what a turn cites; a chosen citation more strongly.
+function mark(turn, chosen) {
+  unmark();
+  const near = chosen && chosen.dataset.what === "near";
+  for (const link of near ? [chosen] : turn.querySelectorAll(".cite[data-what=cite]")) {
+    sentencesOf(link).forEach((sentence, place) => {
+      if (place === 0) emphasise(sentence, link);
+      sentence.classList.add(near ? "near" : "cited");
+      sentence.classList.toggle("chosen", link === chosen);
+      if (place > 0) return;
+      const back = document.createElement("a");
+      back.className = "back";
+      back.href = `#${link.id}`;
+      back.textContent = near ? "≈" : link.dataset.number;
+      back.setAttribute("aria-label", near ? "Back to the closest sentences" : `Back to citation ${link.dataset.number}`);
+      sentence.prepend(back);
+    });
+  }
+}
+
+// Shows a citation in its document, which is fetched first where another one is shown.
+function show(link, focus) {
+  if (article()?.dataset.document !== link.dataset.document) {
+    wanted = link.id;
+    trigger("show", { document: link.dataset.document });
+    return;
+  }
+  mark(link.closest(".turn"), link);
+  const [sentence] = sentencesOf(link);
+  if (!sentence) return;
+  scrollTo(sentence, "center");
+  if (focus) sentence.querySelector(".back")?.focus({ preventScroll: true });
+}
+
+element.addEventListener("click", (event) => {
+  const link = event.target.closest(".cite");
+  if (link) {
+    event.preventDefault();
+    return show(link, true);
+  }
+  const button = event.target.closest("button");
+  if (!button) return;
+  const turn = Number(button.closest(".turn")?.dataset.turn ?? 0);
+  if (button.dataset.do) trigger(button.dataset.do, { turn, question: button.dataset.question ?? "" });
+  if (button.dataset.copy) copy(button);
+  if (button.dataset.mark) openRemark(button);
+  if ("close" in button.dataset) button.closest("form").hidden = true;
+});
+
+element.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  form.hidden = true;
+  trigger("mark", { turn: Number(form.dataset.turn), right: form.dataset.mark === "right", remark: form.elements.remark.value });
+});
+
+element.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") event.target.closest("form.remark")?.setAttribute("hidden", "");
+});
+
+document.addEventListener("click", (event) => {
+  const back = event.target.closest("#document .back");
+  if (!back) return;
+  event.preventDefault();
+  const link = document.getElementById(back.getAttribute("href").slice(1));
+  if (!link) return;
+  scrollTo(link, "center");
+  link.focus({ preventScroll: true });
+});
+
+function openRemark(button) {
+  const form = button.closest(".answer").querySelector("form.remark");
+  form.dataset.mark = button.dataset.mark;
+  form.hidden = false;
+  form.elements.remark.focus();
+}
+
+async function copy(button) {
+  const said = button.textContent;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+  } catch {
+    // Without a secure address there is no clipboard, but there is still the old way.
+    const field = document.createElement("textarea");
+    field.value = button.dataset.copy;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = said), 1500);
+}
+
+// The newest answer is marked in the document, without moving the focus.
+function showNewest() {
+  const turn = [...element.querySelectorAll(".turn[data-turn]")].at(-1);
+  element.querySelectorAll(".turn.newest").forEach((each) => each.classList.remove("newest"));
+  if (!turn) return unmark();
+  turn.classList.add("newest");
+  mark(turn, null);
+  const link = turn.querySelector(".cite[data-what=cite]");
+  const sentence = link && sentencesOf(link)[0];
+  if (sentence && innerWidth > 900) scrollTo(sentence, "center");
+}
+
+watch("value", () => {
+  const last = [...element.querySelectorAll(".turn, .notice")].at(-1);
+  if (last) scrollTo(last, "nearest");
+  showNewest();
+});
+
+// Sent by the document's element when it shows another document.
+document.addEventListener("qa-document", () => {
+  const link = wanted && document.getElementById(wanted);
+  wanted = null;
+  link ? show(link, true) : showNewest();
+});

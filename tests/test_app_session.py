@@ -1,0 +1,208 @@
+import re
+import threading
+
+import pytest
+from qa_checks import assert_sound
+
+import qa
+from app.examples import example_questions
+from app.opening import Admission, Busy, Opening
+from app.session import MAX_QUESTION, MAX_UPLOADS, Session
+from index.errors import QAError
+from index.load import load_text
+from index.progress import Listener
+from qa.api import open_library
+
+pytest_plugins = ["qa_fixtures"]
+
+TRAMS = b"Trams of the Town\n\nThe blue tram runs hourly. It stops at the brewery. Dogs ride free of charge.\n"
+TALKS = "Where did the secret talks take place?"
+
+
+@pytest.fixture
+def opening(bot):
+    made = Opening(lambda: bot)
+    made.start()
+    return made
+
+
+@pytest.fixture
+def session(opening):
+    return Session(opening, Admission(2, 8), max_upload=10_000)
+
+
+def ask(session, question):
+    turn = session.ask(question)
+    session.remember(turn)
+    return turn
+
+
+def test_an_answer_is_the_bots_own(session, bot):
+    turn = ask(session, TALKS)
+    assert_sound(turn.answer, bot)
+    assert turn.answer.text == bot.ask(TALKS).text
+    assert turn.documents == bot.documents
+
+
+def test_follow_ups_are_understood_as_in_a_conversation(session, bot):
+    talk = bot.conversation()
+    talk.ask(TALKS)
+    ask(session, TALKS)
+    turn = session.ask("And when?")
+    assert turn.answer.citations == talk.ask("And when?").citations
+    assert turn.answer.trace.understood == "And when? (secret talks take place)"
+    session.rewind(0)
+    assert session.ask("And when?").answer.trace.follow_up is False
+
+
+def test_what_is_not_remembered_was_not_asked(session):
+    session.ask(TALKS)
+    assert session.turns == ()
+
+
+def test_visitors_do_not_see_each_other(opening, session):
+    other = Session(opening, Admission(2, 8), max_upload=10_000)
+    document = session.add(TRAMS, "trams.txt", Listener())
+    ask(session, "Do dogs pay?")
+    assert other.turns == ()
+    assert document not in other.documents
+    assert other.document(document.id) is None
+    with pytest.raises(QAError, match="Only documents that were uploaded here"):
+        other.remove(document.id)
+
+
+def test_an_upload_is_chosen_asked_and_removed(session, bot):
+    told = []
+    document = session.add(TRAMS, "trams.txt", Listener(progress=lambda *what: told.append(what)))
+    assert told
+    assert (document.title, session.chosen) == ("Trams of the Town", (document,))
+    turn = ask(session, "Do dogs pay on the tram?")
+    assert {c.title for c in turn.answer.citations or turn.answer.nearest} == {"Trams of the Town"}
+    session.choose(None)
+    assert session.chosen == (*bot.documents, document)
+    both = ask(session, "Do dogs pay on the tram?")
+    assert both.documents == (*bot.documents, document)
+    session.choose("nonsense")
+    assert session.chosen == session.documents
+    assert not session.removable(bot.documents[0])
+    with pytest.raises(QAError, match="Only documents that were uploaded here"):
+        session.remove(bot.documents[0].id)
+    session.remove(document.id)
+    assert session.documents == bot.documents
+    # What was answered from it can still be looked at.
+    assert session.document(document.id) == document
+
+
+def test_an_upload_of_what_is_there_already_is_that(session, bot):
+    document = session.add(bot.documents[0].text.encode(), "again.txt", Listener())
+    assert session.documents == bot.documents
+    assert session.chosen == bot.documents
+    assert document.id == bot.documents[0].id
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\x\\y.txt", "a\0b.txt", "", ".."])
+def test_a_name_is_never_a_path(session, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    document = session.add(b"no title here, only this one sentence about trams that goes on and on.", name, Listener())
+    assert document in session.documents
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"x" * 10_001, "big.txt: has 0.0 MB; at most 0.01 MB can be asked"),
+        (b"", "big.txt: the document is empty"),
+        (b"\0", "big.txt: is not text"),
+        (b"\xff\xfe", "big.txt: is not UTF-8"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(session, data, said):
+    with pytest.raises(QAError, match=re.escape(said)):
+        session.add(data, "big.txt", Listener())
+    assert len(session.documents) == 1
+
+
+def test_so_many_uploads_and_no_more(session):
+    for number in range(MAX_UPLOADS):
+        session.add(f"Text number {number} stands here, alone.".encode(), f"{number}.txt", Listener())
+    with pytest.raises(QAError, match="20 documents are open already; remove one first"):
+        session.add(b"One more.", "more.txt", Listener())
+
+
+def test_a_question_that_is_too_long_is_refused(session):
+    with pytest.raises(QAError, match="at most 2,000 are read"):
+        session.ask("x" * (MAX_QUESTION + 1))
+
+
+def test_a_mark_is_remembered(session):
+    ask(session, TALKS)
+    session.mark(0, right=False)
+    assert session.turns[0].mark is False
+
+
+def test_only_so_many_wait():
+    admission = Admission(asking=1, waiting=1)
+    inside, leave, waited = threading.Event(), threading.Event(), []
+
+    def hold():
+        with admission.admitted():
+            inside.set()
+            leave.wait(30)
+
+    def wait():
+        with admission.admitted():
+            waited.append(True)
+
+    first, second = threading.Thread(target=hold), threading.Thread(target=wait)
+    first.start()
+    inside.wait(30)
+    second.start()
+    while admission._inside < 2:
+        pass
+    with pytest.raises(Busy, match="2 questions are being answered or wait"), admission.admitted():
+        pass
+    leave.set()
+    first.join(30)
+    second.join(30)
+    assert waited == [True]
+    with admission.admitted():
+        pass
+
+
+def test_documents_that_cannot_be_opened_say_so_to_everyone():
+    def fails():
+        raise QAError("no such file")
+
+    opening = Opening(fails)
+    assert not opening.ready
+    opening.start()
+    for _ in range(2):
+        with pytest.raises(QAError, match="no such file"):
+            opening.bot(timeout=30)
+    assert not opening.ready
+
+
+def test_a_shared_library_keeps_what_was_there_and_what_others_brought(settings, commentary):
+    opening = Opening(lambda: qa.open(settings=settings), lambda: open_library(settings, Listener()))
+    opening.start()
+    one, two = (Session(opening, Admission(2, 8), max_upload=10_000) for _ in range(2))
+    trams = one.add(TRAMS, "notes.txt", Listener())
+    rules = two.add(b"House rules\n\nA guest may stay for nine nights.", "notes.txt", Listener())
+    assert {document.title for document in one.documents} == {commentary.title, "Trams of the Town", "House rules"}
+    assert [document.title for document in qa.open(settings=settings).documents] == [d.title for d in two.documents]
+    assert not one.removable(commentary)
+    one.remove(rules.id)
+    two.remove(trams.id)
+    assert one.documents == (commentary,)
+
+
+def test_example_questions_come_from_the_document(commentary):
+    questions = example_questions([commentary])
+    assert len(questions) == 4
+    assert questions[0] == "What does it say about “Pursuing A Bilateral Thaw”?"
+    plain = load_text("It was late. Then Ann Lee came in, and Ann Lee left.")
+    assert example_questions([plain]) == ("What does it say about Ann Lee?",)
+    asked = load_text("Rules\n\nMay I smoke?\n\nNobody may smoke inside, not even at the window.")
+    assert example_questions([asked])[0] == "May I smoke?"
+    assert example_questions([]) == ()
