@@ -1,11 +1,11 @@
-"""The chat's page: layout and wiring. What is shown is made by render, what happens by session."""
+"""What happens on the chat's page. What is shown is made by render, where it stands by layout."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,48 +16,25 @@ from gradio.events import api
 from app import render, saved
 from app.examples import example_questions
 from app.feedback import feedback_line, write_feedback
+from app.layout import DOWNLOAD, GETTING_READY, Layout
 from app.opening import Admission, Opening
 from app.programs import Endpoints
-from app.session import MAX_QUESTION, Session
+from app.session import Session, Turned
 from index.errors import QAError
 from index.progress import Listener
 from index.types import Document
 
-__all__ = ["ALL", "STYLE", "THEME", "Chat"]
+__all__ = ["ALL", "REQUESTS", "Chat"]
 
 ALL = "all"
 """What the list of documents calls all of them."""
 PATIENCE = 0.5
 """Seconds after which a question can be stopped."""
-_ASSETS = resources.files("app").joinpath("assets")
-STYLE = _ASSETS.joinpath("chat.css").read_text(encoding="utf-8")
-THEME = gr.themes.Base(
-    primary_hue="teal",
-    neutral_hue="zinc",
-    font=["system-ui", "sans-serif"],  # fonts of the visitor's machine: nothing is fetched
-    font_mono=["ui-monospace", "monospace"],
-).set(
-    # Gradio's own colours are too faint for white letters.
-    button_primary_background_fill="*primary_700",
-    button_primary_background_fill_hover="*primary_800",
-    button_primary_background_fill_dark="*primary_700",
-    button_primary_background_fill_hover_dark="*primary_800",
-)
-_DOWNLOAD = """(file) => {
-  if (!file) return;
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([file.text], { type: file.type }));
-  link.download = file.name;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}"""
-_DOCUMENT_SHOWN = """
-const box = document.getElementById("document");
-Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: "Text" });  // it scrolls, so the keyboard must reach it
-watch("value", () => document.dispatchEvent(new CustomEvent("qa-document")));
-"""
-_PLACEHOLDER = "Ask the document a question"
-_GETTING_READY = '<div class="welcome"><p class="notice" role="status">Getting ready …</p></div>'
+REQUESTS = 1000
+"""Events of all kinds that wait in Gradio's queue."""
+UPLOADS_KEPT = (600, 3600)
+"""Every so many seconds, uploads that are older than so many, and were never read, are deleted."""
+_LABEL = "Your question"
 
 Update = dict[Any, Any]
 
@@ -75,116 +52,69 @@ class Chat:
             feedback: The file that takes what visitors say of answers.
         """
         self._opening, self._admission, self._max_upload, self._feedback = opening, admission, max_upload, feedback
-        with gr.Blocks(title="document-qa", analytics_enabled=False, fill_width=True) as self.page:
-            self._lay_out()
+        with gr.Blocks(title="document-qa", analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as self.page:
+            self._session = gr.State(delete_callback=lambda session: session and session.close())
+            self._editing = gr.State()
+            self._at = Layout()
             self._wire()
             endpoints = Endpoints(opening, admission)
             api(endpoints.ask, api_name="ask")
             api(endpoints.documents, api_name="documents")
-        self.page.queue(default_concurrency_limit=None, api_open=False)
-
-    def _lay_out(self) -> None:
-        self._session = gr.State()
-        self._editing = gr.State()
-        with gr.Row(elem_id="top", equal_height=True):
-            gr.HTML("<h1>Ask a document</h1>", elem_id="name", scale=1, min_width=160)
-            self._documents = gr.Dropdown(
-                [], label="Document", interactive=False, scale=3, min_width=220, elem_id="documents", filterable=False
-            )
-            self._upload = gr.UploadButton(
-                "Add your own (.txt, .md)", file_types=[".txt", ".md"], size="sm", min_width=140, interactive=False, scale=1
-            )
-            self._remove = gr.Button("Remove", size="sm", min_width=80, interactive=False, scale=0)
-        with gr.Row(elem_id="columns"):
-            with gr.Column(elem_id="chat", scale=1, min_width=320):
-                self._conversation = gr.HTML(
-                    _GETTING_READY,
-                    elem_id="conversation",
-                    js_on_load=_ASSETS.joinpath("chat.js").read_text(encoding="utf-8"),
-                    apply_default_css=False,
-                )
-                with gr.Row(elem_id="asking", equal_height=True):
-                    self._question = gr.Textbox(
-                        label="Your question",
-                        placeholder=_PLACEHOLDER,
-                        max_length=MAX_QUESTION,
-                        lines=1,
-                        max_lines=5,
-                        scale=5,
-                        interactive=False,
-                        elem_id="question",
-                    )
-                    self._ask = gr.Button("Ask", variant="primary", scale=1, min_width=80, interactive=False, elem_id="ask")
-                    self._stop = gr.Button("Stop", variant="stop", scale=1, min_width=80, visible=False, elem_id="stop")
-                with gr.Row(elem_id="saving"):
-                    self._new = gr.Button("New conversation", size="sm", min_width=120)
-                    self._save = {
-                        "md": gr.Button("Save as Markdown", size="sm", min_width=120),
-                        "json": gr.Button("Save as JSON", size="sm", min_width=120),
-                        "html": gr.Button("Save as page", size="sm", min_width=120),
-                    }
-                self._file = gr.JSON(visible="hidden")
-            with gr.Column(elem_id="reading", scale=1, min_width=320):
-                self._document = gr.HTML("", elem_id="document", js_on_load=_DOCUMENT_SHOWN, apply_default_css=False)
+        self.page.queue(default_concurrency_limit=None, max_size=REQUESTS, api_open=False)
 
     def _wire(self) -> None:
-        shown = [
-            self._session,
-            self._editing,
-            self._conversation,
-            self._document,
-            self._documents,
-            self._upload,
-            self._remove,
-            self._question,
-            self._ask,
-            self._stop,
-        ]
-        private: dict[str, Any] = {"outputs": shown, "api_visibility": "private", "show_progress": "hidden"}
+        at, session = self._at, self._session
+        changed = [at.conversation, at.document, at.documents, at.upload, at.remove, at.question, at.ask, at.stop, at.cancel]
+        private: dict[str, Any] = {
+            "outputs": [self._session, self._editing, *changed],
+            "api_visibility": "private",
+            "show_progress": "hidden",
+        }
         self.page.load(self._begin, **private)
-        session = self._session
-        typed = {"inputs": [session, self._question, self._editing], "trigger_mode": "once", **private}
+        typed = {"inputs": [session, at.question, self._editing], "trigger_mode": "once", **private}
         asking = [
-            self._question.submit(self._asked, **typed),
-            self._ask.click(self._asked, **typed),
-            self._conversation.example(self._example, [session], trigger_mode="once", **private),
-            self._conversation.retry(self._again, [session], trigger_mode="once", **private),
+            at.question.submit(self._asked, **typed),
+            at.ask.click(self._asked, **typed),
+            at.conversation.example(self._example, [session], trigger_mode="once", **private),
+            at.conversation.retry(self._again, [session], trigger_mode="once", **private),
         ]
-        self._stop.click(self._stopped, [session], cancels=asking, **private)
-        self._conversation.edit(self._edit, [session], **private)
-        self._conversation.mark(self._mark, [session], **private)
-        self._conversation.show(self._show, [session], **private)
-        self._documents.input(self._choose, [session, self._documents], **private)
-        self._upload.upload(
-            self._add, [session, self._upload], **(private | {"show_progress": "full"}), show_progress_on=self._conversation
-        )
-        self._remove.click(self._take_out, [session, self._documents], **private)
-        self._new.click(self._clear, [session], **private)
-        for kind, button in self._save.items():
-            saving = button.click(_saver(kind), [session], [self._file], api_visibility="private", show_progress="hidden")
-            saving.then(None, [self._file], None, js=_DOWNLOAD)
+        at.stop.click(self._stopped, [session, at.question], cancels=asking, **private)
+        at.new.click(self._clear, [session], cancels=asking, **private)
+        at.cancel.click(self._cancel, [session], **private)
+        at.conversation.edit(self._edit, [session], **private)
+        at.conversation.mark(self._mark, [session], **private)
+        at.conversation.show(self._show, [session], **private)
+        at.documents.input(self._choose, [session, at.documents], **private)
+        loud = private | {"show_progress": "full", "show_progress_on": at.conversation}
+        at.upload.upload(self._add, [session, at.upload], **loud)
+        at.remove.click(self._take_out, [session, at.documents], **private)
+        for kind, button in at.save.items():
+            saving = button.click(_saver(kind), [session], [at.file], api_visibility="private", show_progress="hidden")
+            saving.then(None, [at.file], None, js=DOWNLOAD)
 
     # What happens. Each returns what changes on the page.
 
     async def _begin(self) -> AsyncIterator[Update]:
-        if not self._opening.ready:
-            yield {self._conversation: _GETTING_READY}
+        at = self._at
+        if not self._opening.done:
+            yield {at.conversation: GETTING_READY}
+        while not self._opening.done:
+            await asyncio.sleep(0.1)
         try:
-            await anyio.to_thread.run_sync(self._opening.bot, abandon_on_cancel=True)
+            self._opening.bot()
         except QAError as error:
-            yield {self._conversation: render.welcome((), (), f"The documents cannot be opened: {error}")}
+            yield {at.conversation: render.welcome((), (), f"The documents cannot be opened: {error}")}
             return
-        session = Session(self._opening, self._admission, self._max_upload)
-        yield {
-            self._session: session,
-            self._question: gr.update(interactive=True),
-            self._ask: gr.update(interactive=True),
-            self._upload: gr.update(interactive=True),
-            **self._whole(session),
-        }
+        except Exception:
+            yield {at.conversation: render.welcome((), (), "The documents cannot be opened; the server's log says why.")}
+            raise
+        session = Session(self._opening, self._max_upload)
+        whole = await anyio.to_thread.run_sync(self._whole, session)
+        can = gr.update(interactive=True)
+        yield {at.question: can, at.ask: can, at.upload: can, **whole}
 
     async def _asked(self, session: Session | None, question: str, editing: int | None) -> AsyncIterator[Update]:
-        async for update in self._answer(_still(session), question, editing):
+        async for update in self._answer(_still(session), question, editing, typed=True):
             yield update
 
     async def _example(self, session: Session | None, event: gr.EventData) -> AsyncIterator[Update]:
@@ -198,39 +128,52 @@ class Chat:
             async for update in self._answer(_still(session), turns[number].question, number):
                 yield update
 
-    async def _answer(self, session: Session, question: str, keep: int | None) -> AsyncIterator[Update]:
-        """Answers a question after the first `keep` turns, or all of them."""
-        if not question.strip():
-            yield {self._conversation: self._talk(session, "Please ask a question.")}
+    async def _answer(self, session: Session, question: str, keep: int | None, *, typed: bool = False) -> AsyncIterator[Update]:
+        """Answers a question after the first `keep` turns, or all of them; one that was typed is given back if it fails."""
+        at = self._at
+        given_back = {at.question: question, self._editing: keep} if typed else {}
+        try:
+            asking = session.begin(question, keep)
+        except QAError as error:
+            yield {at.conversation: self._talk(session, str(error)), **given_back}
             return
-        if keep is not None:
-            session.rewind(keep)
-        yield {
-            self._conversation: render.conversation(session.turns, asking=question),
-            self._question: gr.update(value="", label="Your question"),
-            self._editing: None,
-        }
-        work = asyncio.ensure_future(anyio.to_thread.run_sync(session.ask, question, abandon_on_cancel=True))
+        emptied = {at.question: gr.update(value="", label=_LABEL), at.cancel: gr.update(visible=False), self._editing: None}
+        yield {at.conversation: self._talk(session), **(emptied if typed else {})}
+        work = asyncio.ensure_future(self._admission.run(partial(session.answer, asking)))
+        said, turn = None, None
         try:
             done, _ = await asyncio.wait([work], timeout=PATIENCE)
             if not done:
-                yield {self._ask: gr.update(visible=False), self._stop: gr.update(visible=True)}
+                yield {at.stop: gr.update(visible=True)}
             turn = await work
         except QAError as error:
-            # The question is given back, so that nothing that was typed is lost.
-            yield self._idle() | {self._conversation: self._talk(session, str(error)), self._question: question}
-            return
+            said = str(error)
+        except Exception:
+            session.finish(asking, None)
+            notice = "Something went wrong; the server's log says what."
+            yield {at.conversation: self._talk(session, notice), at.stop: gr.update(visible=False), **given_back}
+            raise
         finally:
             work.cancel()
-        session.remember(turn)
-        cited = [*turn.answer.citations, *turn.answer.nearest]
-        yield self._idle() | {
-            self._conversation: render.conversation(session.turns),
-            self._document: _page(session, cited[0].document_id if cited else None),
-        }
+        if not session.finish(asking, turn):
+            return  # stopped meanwhile
+        update = {at.stop: gr.update(visible=False), at.conversation: self._talk(session, said), self._session: session}
+        if turn is None:
+            yield update | given_back
+        else:
+            cited = [*turn.answer.citations, *turn.answer.nearest]
+            page = partial(self._page, session, cited[0].document_id if cited else None)
+            yield update | {at.document: await anyio.to_thread.run_sync(page)}
 
-    def _stopped(self, session: Session | None) -> Update:
-        return self._idle() | {self._conversation: self._talk(_still(session), "Stopped.")}
+    def _stopped(self, session: Session | None, typed: str) -> Update:
+        question = _still(session).give_up()
+        at = self._at
+        # Stopped, a question is given back, unless another is being typed already.
+        return {
+            at.conversation: self._talk(_still(session), "Stopped."),
+            at.stop: gr.update(visible=False),
+            at.question: question if question and not typed.strip() else gr.skip(),
+        }
 
     def _edit(self, session: Session | None, event: gr.EventData) -> Update:
         turns = _still(session).turns
@@ -238,24 +181,35 @@ class Chat:
         if number is None:
             return {self._editing: None}
         label = f"Edit question {number + 1}" + ("; those after it go" if number + 1 < len(turns) else "")
-        return {self._editing: number, self._question: gr.update(value=turns[number].question, label=label)}
+        return {
+            self._editing: number,
+            self._at.question: gr.update(value=turns[number].question, label=label),
+            self._at.cancel: gr.update(visible=True),
+        }
+
+    def _cancel(self, _: Session | None) -> Update:
+        return {
+            self._editing: None,
+            self._at.question: gr.update(value="", label=_LABEL),
+            self._at.cancel: gr.update(visible=False),
+        }
 
     def _mark(self, session: Session | None, event: gr.EventData) -> Update:
-        session = _still(session)
+        session, at = _still(session), self._at
         number = _number(event, len(session.turns))
-        if number is None:
-            return {self._conversation: self._talk(session, "That answer is not there any more.")}
+        if number is None or session.turns[number].answer.status == "empty_question":
+            return {at.conversation: self._talk(session, "That answer is not there any more.")}
         right = event.right is True
         try:
             line = feedback_line(session.turns[number], right, str(event.remark), datetime.now().astimezone())
             write_feedback(line, self._feedback)
         except QAError as error:
-            return {self._conversation: self._talk(session, str(error))}
+            return {at.conversation: self._talk(session, str(error))}
         session.mark(number, right)
-        return {self._conversation: self._talk(session, "Thank you; your mark was written down.")}
+        return {at.conversation: self._talk(session, "Thank you; your mark was written down.")}
 
     def _show(self, session: Session | None, event: gr.EventData) -> Update:
-        return {self._document: _page(_still(session), str(event.document))}
+        return {self._at.document: self._page(_still(session), str(event.document))}
 
     def _choose(self, session: Session | None, chosen: str) -> Update:
         session = _still(session)
@@ -267,15 +221,15 @@ class Chat:
         if file is None:
             return self._whole(session)
         path = Path(file)
+        listener = Listener(progress=lambda stage, done, total: progress((done, total), desc=stage))
         try:
             data = path.read_bytes()
-        finally:
             path.unlink(missing_ok=True)  # the server keeps no copy
-        try:
-            listener = Listener(progress=lambda stage, done, total: progress((done, total), desc=stage))
             document = session.add(data, path.name, listener)
         except QAError as error:
             return self._whole(session, str(error))
+        except OSError:
+            return self._whole(session, f"{path.name}: did not arrive whole; add it again")
         return self._whole(session, f"“{document.title}” can be asked now.")
 
     def _take_out(self, session: Session | None, chosen: str) -> Update:
@@ -288,38 +242,49 @@ class Chat:
 
     def _clear(self, session: Session | None) -> Update:
         session = _still(session)
-        session.rewind(0)
-        return self._whole(session) | {self._editing: None, self._question: gr.update(label="Your question")}
+        session.clear()
+        return self._whole(session) | self._cancel(session) | {self._at.stop: gr.update(visible=False)}
 
     # What the page shows.
 
-    def _idle(self) -> Update:
-        return {self._ask: gr.update(visible=True), self._stop: gr.update(visible=False)}
-
     def _talk(self, session: Session, notice: str | None = None) -> str:
-        if session.turns:
-            return render.conversation(session.turns, notice=notice)
-        return render.welcome(session.chosen, example_questions(session.chosen), notice)
+        if session.turns or session.asking:
+            return render.conversation(session.turns, session.asking, notice)
+        chosen = [pair for document in session.chosen[:4] if (pair := session.document(document.id))]
+        return render.welcome(session.chosen, example_questions(chosen), notice)
+
+    def _page(self, session: Session, document_id: str | None) -> Any:
+        """Returns a document's page, if it is not shown already."""
+        if document_id is None or document_id == session.shown or (pair := session.document(document_id)) is None:
+            return gr.skip()
+        session.shown = document_id
+        return render.document_page(*pair)
 
     def _whole(self, session: Session, notice: str | None = None) -> Update:
+        at = self._at
         documents, chosen = session.documents, session.chosen
         one = chosen[0] if len(chosen) == 1 else None
-        choices = [(document.title, document.id) for document in documents]
+        choices = [(_name(document, documents), document.id) for document in documents]
         if len(documents) > 1:
             choices.insert(0, (f"All {len(documents)} documents", ALL))
         return {
-            self._conversation: self._talk(session, notice),
-            self._document: render.document_page(chosen[0]),
-            self._documents: gr.update(
-                choices=choices, value=one.id if one else ALL, interactive=len(documents) > 1, visible=True
-            ),
-            self._remove: gr.update(interactive=one is not None and session.removable(one)),
+            self._session: session,
+            at.conversation: self._talk(session, notice),
+            at.document: self._page(session, chosen[0].id),
+            at.documents: gr.update(choices=choices, value=one.id if one else ALL, interactive=len(documents) > 1),
+            at.remove: gr.update(interactive=one is not None and session.removable(one)),
         }
+
+
+def _name(document: Document, documents: Sequence[Document]) -> str:
+    """Returns what the list calls a document: its title, and where another has the same, its source."""
+    alike = sum(each.title == document.title for each in documents)
+    return document.title if alike == 1 else f"{document.title} ({document.source.rpartition('/')[2]})"
 
 
 def _still(session: Session | None) -> Session:
     if session is None:
-        raise gr.Error("This page is older than the server. Reload it to go on.", print_exception=False)
+        raise gr.Error("This page's session has ended. Reload the page to begin another.", print_exception=False)
     return session
 
 
@@ -329,19 +294,14 @@ def _number(event: gr.EventData, turns: int) -> int | None:
     return number - 1 if isinstance(number, int) and 1 <= number <= turns else None
 
 
-def _page(session: Session, document_id: str | None) -> Any:
-    document: Document | None = session.document(document_id) if document_id else None
-    return gr.skip() if document is None else render.document_page(document)
-
-
-def _saver(kind: str) -> Callable[[Session | None], dict[str, str] | None]:
-    makers: dict[str, tuple[Callable[[Sequence[Any], datetime], str], str]] = {
+def _saver(kind: str) -> Callable[[Session | None], dict[str, str]]:
+    makers: dict[str, tuple[Callable[[Sequence[Turned], datetime], str], str]] = {
         "md": (saved.conversation_as_markdown, "text/markdown"),
         "json": (saved.as_json, "application/json"),
         "html": (saved.as_page, "text/html"),
     }
 
-    def save(session: Session | None) -> dict[str, str] | None:
+    def save(session: Session | None) -> dict[str, str]:
         turns = _still(session).turns
         if not turns:
             raise gr.Error("There is nothing to save yet. Ask a question first.", print_exception=False)

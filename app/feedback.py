@@ -42,7 +42,7 @@ def feedback_line(turn: Turned, right: bool, remark: str, at: datetime) -> Feedb
             for c in answer.citations
         ],
         right=right,
-        remark=remark[:MAX_REMARK],
+        remark=remark[:MAX_REMARK].encode("utf-8", "replace").decode("utf-8"),
     )
 
 

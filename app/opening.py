@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
+from typing import TypeVar
 
+import anyio
+import anyio.to_thread
+
+from index.corpus import Corpus
 from index.errors import QAError
 from index.folder import IndexFolder
+from index.load import load_builtin
+from index.progress import Listener
+from index.receipt import Receipt
 from index.types import Document
 from qa.api import DocumentQA
 
@@ -16,6 +23,10 @@ __all__ = ["Admission", "Busy", "Opening", "may_remove", "uploaded_source"]
 
 UPLOADED = "uploaded"
 """How the source of a document begins that a visitor put into the shared library."""
+MAX_SHARED = 200
+"""Documents that visitors may have put into the shared library at a time."""
+
+_T = TypeVar("_T")
 
 
 class Busy(QAError):
@@ -23,30 +34,25 @@ class Busy(QAError):
 
 
 class Admission:
-    """Lets so many ask at the same time and so many wait; nobody else."""
+    """Lets so many ask at the same time and so many wait; nobody else. For one event loop."""
 
     def __init__(self, asking: int, waiting: int) -> None:
-        self._places = threading.BoundedSemaphore(asking)
-        self._lock = threading.Lock()
+        self._threads = anyio.CapacityLimiter(asking)
         self._limit, self._inside = asking + waiting, 0
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Waits for its turn.
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Does the work in a thread when it is its turn; cancelled, it is left to itself and its result is dropped.
 
         Raises:
             Busy: As many as may wait are waiting.
         """
-        with self._lock:
-            if self._inside >= self._limit:
-                raise Busy(f"The server is busy: {self._inside} questions are being answered or wait. Ask again in a moment.")
-            self._inside += 1
+        if self._inside >= self._limit:
+            raise Busy(f"The server is busy: {self._inside} questions are being answered or wait. Ask again in a moment.")
+        self._inside += 1
         try:
-            with self._places:
-                yield
+            return await anyio.to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
         finally:
-            with self._lock:
-                self._inside -= 1
+            self._inside -= 1
 
 
 class Opening:
@@ -55,17 +61,20 @@ class Opening:
     def __init__(
         self,
         open_documents: Callable[[], DocumentQA],
-        open_folder: Callable[[], IndexFolder] | None = None,
+        open_folder: Callable[[Listener], IndexFolder] | None = None,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Takes what opens the documents; nothing is opened yet.
 
         Args:
             open_documents: Opens them as they are now.
             open_folder: The library's index, where visitors may change it.
+            notice: Told why they cannot be opened, if so.
         """
-        self._open_documents, self._open_folder = open_documents, open_folder
+        self._open_documents, self._open_folder, self._notice = open_documents, open_folder, notice
         self._lock = threading.Lock()
         self._bot: Future[DocumentQA] = Future()
+        self._before: DocumentQA | None = None
 
     @property
     def changeable(self) -> bool:
@@ -73,9 +82,9 @@ class Opening:
         return self._open_folder is not None
 
     @property
-    def ready(self) -> bool:
-        """Whether questions can be answered at once."""
-        return self._bot.done() and self._bot.exception() is None
+    def done(self) -> bool:
+        """Whether the documents are open, or cannot be opened."""
+        return self._bot.done()
 
     def start(self) -> None:
         """Begins to open."""
@@ -90,14 +99,18 @@ class Opening:
         """
         return self._bot.result(timeout)
 
-    def add(self, document: Document) -> None:
-        """Puts a visitor's document into the library, beside what is there.
+    def add(self, document: Document, listener: Listener) -> None:
+        """Puts a visitor's document into the library, beside what is there; the listener is told of progress.
 
         Raises:
-            QAError: It cannot be written.
+            QAError: It cannot be written, or visitors have put too much there already.
         """
         here = self.bot().documents
-        self._change(lambda folder: folder.add([*(each for each in here if each.id != document.id), document]))
+        if sum(map(may_remove, here)) >= MAX_SHARED:
+            raise QAError(f"{document.title}: visitors have added {MAX_SHARED} documents already; remove one first")
+        # What an index holds at first would make room otherwise.
+        builtin = [each for each in (load_builtin(),) if each in here]
+        self._change(lambda folder: folder.add([*builtin, document]), listener)
 
     def remove(self, document: Document) -> None:
         """Takes a visitor's document out of the library.
@@ -107,23 +120,27 @@ class Opening:
         """
         if not may_remove(document):
             raise QAError(f"{document.title}: not uploaded here; 'qa index remove' removes it")
-        self._change(lambda folder: folder.remove([document.id]))
+        self._change(lambda folder: folder.remove([document.id]), Listener())
 
     def _open(self) -> None:
         try:
             self._bot.set_result(self._open_documents())
         except BaseException as error:  # noqa: BLE001  (kept for whoever asks for the result)
+            self._notice(f"the documents cannot be opened: {error}")
             self._bot.set_exception(error)
 
-    def _change(self, change: Callable[[IndexFolder], object]) -> None:
+    def _change(self, change: Callable[[IndexFolder], tuple[Corpus, Receipt]], listener: Listener) -> None:
         if self._open_folder is None:
             raise QAError("the library is not shared; start the server with --shared-library")
         with self._lock:
-            change(self._open_folder())
+            corpus, _ = change(self._open_folder(listener))
+            corpus.close()
             opened: Future[DocumentQA] = Future()
             opened.set_result(self._open_documents())
-            # Whoever asks right now still holds the one before.
-            self._bot = opened
+            # Whoever asks right now still holds the one before, so that it is closed one change later.
+            if self._before is not None:
+                self._before.close()
+            self._before, self._bot = self._bot.result(), opened
 
 
 def may_remove(document: Document) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import gradio as gr
@@ -9,7 +10,7 @@ import gradio as gr
 from app.opening import Admission, Opening
 from app.terminal import as_fields
 from index.errors import QAError
-from qa.types import Answer
+from qa.api import DocumentQA
 
 __all__ = ["Endpoints"]
 
@@ -20,7 +21,7 @@ class Endpoints:
     def __init__(self, opening: Opening, admission: Admission) -> None:
         self._opening, self._admission = opening, admission
 
-    def ask(self, question: str, history: list[str] | None = None) -> dict[str, Any]:
+    async def ask(self, question: str, history: list[str] | None = None) -> dict[str, Any]:
         """Answer a question from the documents alone, in their own sentences, each with its checked place.
 
         Args:
@@ -29,24 +30,29 @@ class Endpoints:
 
         Returns:
             status ("answered", "not_in_document" or "empty_question"), text with markers [1] [2], citations with quote, title,
-            start and end, confidence from 0 to 1, and, where not answered, the nearest sentences, which are not an answer.
+            start and end, confidence from 0 to 1, the question as it was understood, notes, and, where not answered, the
+            nearest sentences, which are not an answer.
         """
+        bot = await self._opened()
+        asked, *earlier = (each.encode("utf-8", "replace").decode("utf-8") for each in (question, *(history or [])))
         try:
-            answer = self._answer(question, history or [])
+            answer = await self._admission.run(lambda: bot.ask(asked, earlier))
         except QAError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        fields = as_fields(answer)
+        trace = answer.trace
+        fields = as_fields(answer) | {"understood": trace.understood, "notes": list(trace.notes)}
         del fields["trace"]
         return fields
 
-    def documents(self) -> list[dict[str, Any]]:
+    async def documents(self) -> list[dict[str, Any]]:
         """List the documents that can be asked: id, title, and how many characters each has."""
-        return [
-            {"id": document.id, "title": document.title, "characters": len(document.text)}
-            for document in self._opening.bot().documents
-        ]
+        bot = await self._opened()
+        return [{"id": each.id, "title": each.title, "characters": len(each.text)} for each in bot.documents]
 
-    def _answer(self, question: str, history: list[str]) -> Answer:
-        bot = self._opening.bot()
-        with self._admission.admitted():
-            return bot.ask(question, history)
+    async def _opened(self) -> DocumentQA:
+        while not self._opening.done:
+            await asyncio.sleep(0.1)
+        try:
+            return self._opening.bot()
+        except QAError as error:
+            raise gr.Error(str(error), print_exception=False) from error

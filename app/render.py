@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,8 +12,8 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from app.session import Turned
-from index.sentences import Heading, outline
+from app.session import Asking, Turned
+from index.sentences import Heading, Outline
 from index.types import Document, Sentence
 from qa.compose import shown
 from qa.types import Answer, Citation
@@ -35,6 +36,7 @@ PATIENCE = 0.5
 SENTENCES_LISTED = 10
 """Of the sentences that were read, so many are listed under 'How this was found'."""
 
+_NUMBERED = re.compile(r"^(\d+)([.)])")
 _WORDS = (
     (0.9, "Almost certainly"),
     (0.7, "Probably"),
@@ -55,17 +57,21 @@ class Mark:
     short_answer: tuple[int, int] | None
 
 
-def conversation(turns: Sequence[Turned], asking: str | None = None, notice: str | None = None) -> str:
+def conversation(turns: Sequence[Turned], asking: Asking | None = None, notice: str | None = None) -> str:
     """Returns the conversation.
 
     Args:
         turns: What was asked.
-        asking: A question that is being answered, if one is.
+        asking: A question that is being answered, if one is; the turns that it does not keep are left out.
         notice: What the visitor should know beside it, such as an error.
     """
+    if asking is not None:
+        turns = turns[: asking.keep]
     # An answer that took a while appears sentence by sentence.
     slow = bool(turns) and sum((turns[-1].answer.trace.seconds or {}).values()) > PATIENCE
-    return _render("conversation.html", turns=turns, asking=asking, notice=notice, slow=slow, live=True)
+    return _render(
+        "conversation.html", turns=turns, asking=asking.question if asking else None, notice=notice, slow=slow, live=True
+    )
 
 
 def welcome(documents: Sequence[Document], examples: Sequence[str], notice: str | None = None) -> str:
@@ -73,19 +79,20 @@ def welcome(documents: Sequence[Document], examples: Sequence[str], notice: str 
     return _render("welcome.html", documents=documents, examples=examples, notice=notice)
 
 
-def document_page(document: Document, marks: Mapping[tuple[int, int], Sequence[Mark]] | None = None) -> str:
+def document_page(document: Document, outline: Outline, marks: Mapping[tuple[int, int], Sequence[Mark]] | None = None) -> str:
     """Returns a document set as an article, each sentence in an element that says where it stands.
 
     Args:
         document: It.
+        outline: Its headings and sentences, as they are cited.
         marks: Of the sentences that are marked for good, by start and end; in the chat, the browser marks them.
     """
-    return _render("document.html", document=document, blocks=_blocks(document), marks=marks or {})
+    return _render("document.html", document=document, blocks=_blocks(document, outline), marks=marks or {})
 
 
 def saved_page(
     turns: Sequence[Turned],
-    marked: Sequence[tuple[Document, Mapping[tuple[int, int], Sequence[Mark]]]],
+    marked: Sequence[tuple[Document, Outline, Mapping[tuple[int, int], Sequence[Mark]]]],
     style: str,
     at: str,
 ) -> str:
@@ -97,7 +104,7 @@ def saved_page(
         style: The style sheet.
         at: When it was saved, for people to read.
     """
-    documents = [Markup(document_page(document, marks)) for document, marks in marked]
+    documents = [Markup(document_page(*each)) for each in marked]
     return _render("saved.html", turns=turns, documents=documents, style=Markup(style), at=at, slow=False)
 
 
@@ -129,8 +136,9 @@ def as_markdown(answer: Answer) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    """Returns a text in one line that Markdown shows as it is."""
-    return "".join(f"\\{each}" if each in "\\`*_{}[]<>#+-!|~&" else each for each in shown(text))
+    """Returns a text in one line that Markdown shows as it is; only an address becomes a link."""
+    escaped = "".join(f"\\{each}" if each in "\\`*_{}[]<>#+-!|~&" else each for each in shown(text))
+    return _NUMBERED.sub(r"\1\\\2", escaped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +148,11 @@ class _Block:
     sentences: tuple[Sentence, ...] = ()
 
 
-def _blocks(document: Document) -> list[_Block]:
-    cut = outline(document.text, document.id)
+def _blocks(document: Document, outline: Outline) -> list[_Block]:
     # The title stands above the article already.
-    headings = [(each.start, _Block("heading", each)) for each in cut.headings if each.text != document.title]
+    headings = [(each.start, _Block("heading", each)) for each in outline.headings if each.text != document.title]
     paragraphs = []
-    for _, group in groupby(cut.sentences, key=lambda sentence: sentence.paragraph):
+    for _, group in groupby(outline.sentences, key=lambda sentence: sentence.paragraph):
         sentences = tuple(group)
         paragraphs.append((sentences[0].start, _Block("paragraph", sentences=sentences)))
     return [block for _, block in sorted([*headings, *paragraphs], key=lambda placed: placed[0])]
@@ -185,6 +192,7 @@ def _environment() -> Environment:
         as_text=as_text,
         confidence_in_words=confidence_in_words,
         emphasised=_emphasised,
+        flat=lambda text: " ".join(text.split()),
         place=place,
         sentences_listed=SENTENCES_LISTED,
         short_of=_short,

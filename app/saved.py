@@ -133,12 +133,14 @@ def as_page(turns: Sequence[Turned], at: datetime) -> str:
     """Returns the conversation as an HTML page that needs nothing else, with the cited sentences marked in their documents."""
     marks: dict[str, dict[tuple[int, int], list[Mark]]] = {}
     for number, turn in enumerate(turns, start=1):
+        for each in turn.answer.nearest:
+            marks.setdefault(each.document_id, {})
         for each in turn.answer.citations:
             mark = Mark(f"{number}.{each.number}", f"#cite-{number}-{each.number}", each.short_answer)
             marks.setdefault(each.document_id, {}).setdefault((each.start, each.end), []).append(mark)
-    documents = {document.id: document for turn in turns for document in turn.documents if document.id in marks}
+    used = {d.id: (d, turn.outlines[d.id], marks[d.id]) for turn in turns for d in turn.documents if d.id in marks}
     style = resources.files("app").joinpath("assets/chat.css").read_text(encoding="utf-8")
-    return saved_page(turns, [(document, marks[document.id]) for document in documents.values()], style, f"{at:%Y-%m-%d %H:%M}")
+    return saved_page(turns, list(used.values()), style, f"{at:%Y-%m-%d %H:%M}")
 
 
 def load_saved(path: Path) -> Saved:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
@@ -30,8 +31,10 @@ ASKING = 2
 """Questions that are answered at the same time; more would only make each other slower."""
 ASKING_A_MODEL = 8
 """The same where a language model does most of the work elsewhere."""
-REQUESTS = 1000
-"""Events of all kinds that Gradio lets wait."""
+OTHER_THREADS = 40
+"""For everything but questions."""
+SESSIONS = 1000
+"""Visitors whose pages Gradio remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,12 @@ class ServeSettings:
             raise SettingsError(
                 f"on {host} others could read the documents; set QA_AUTH=user:password, or leave --host out to listen here only"
             )
+        if ":" in host:
+            raise SettingsError(f"{host} is an address of IPv6, which the chat cannot listen to; 127.0.0.1 is this machine")
+        if mcp and raw is not None:
+            raise SettingsError("MCP tools would be open to all, since Gradio asks no password for them; leave --mcp or it out")
+        if mcp and find_spec("mcp") is None:
+            raise SettingsError("--mcp needs a package that is not there: pip install 'document-qa[mcp]'")
         return cls(host, port, (user, password) if raw else None, shared_library, max_upload, max_waiting, mcp)
 
 
@@ -113,19 +122,23 @@ class Server:
         self._files = tempfile.TemporaryDirectory(prefix="qa-uploads-")
         os.environ["GRADIO_TEMP_DIR"] = self._files.name
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        # Gradio looks whether its own page answers; that must not go through a proxy.
+        os.environ["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), "localhost", settings.host)))
         import qa as api
-        from app.chat import STYLE, THEME, Chat
+        from app.chat import Chat
+        from app.layout import STYLE, THEME
         from app.opening import Admission, Opening
         from index.progress import Listener
         from qa.api import language_model, open_library
 
         listener = Listener()
-        opening = Opening(
+        self.opening = Opening(
             lambda: api.open(*paths, settings=index_settings, listener=listener, llm=language_model(llm)),
-            partial(open_library, index_settings, listener) if settings.shared_library else None,
+            partial(open_library, index_settings) if settings.shared_library else None,
+            listener.notice,
         )
         admission = Admission(ASKING if llm is None else ASKING_A_MODEL, settings.max_waiting)
-        chat = Chat(opening, admission, settings.max_upload, index_settings.home / FEEDBACK)
+        chat = Chat(self.opening, admission, settings.max_upload, index_settings.home / FEEDBACK)
         self.page: Blocks = chat.page
         try:
             _, self.url, _ = self.page.launch(
@@ -145,13 +158,16 @@ class Server:
                 prevent_thread_lock=True,
                 quiet=True,
                 show_error=False,
+                # Each question that is asked or waits takes one of Gradio's places for work.
+                max_threads=ASKING_A_MODEL + settings.max_waiting + OTHER_THREADS,
+                state_session_capacity=SESSIONS,
             )
         except OSError as error:
             self._files.cleanup()
             raise SettingsError(
                 f"port {settings.port} of {settings.host} cannot be listened to; name another with --port"
             ) from error
-        opening.start()
+        self.opening.start()
 
     def __enter__(self) -> Server:
         return self

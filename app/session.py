@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from app.opening import Admission, Opening, may_remove, uploaded_source
+from app.opening import Opening, may_remove, uploaded_source
 from index.errors import LoadError, QAError
 from index.load import load_bytes
 from index.progress import Listener
+from index.sentences import Outline
 from index.types import Document
 from qa.api import DocumentQA
 from qa.types import Answer
 
-__all__ = ["MAX_QUESTION", "MAX_TURNS", "MAX_UPLOADS", "Session", "Turned"]
+__all__ = ["MAX_QUESTION", "MAX_TURNS", "MAX_UPLOADS", "Asking", "Session", "Turned"]
 
 MAX_QUESTION = 2000
 """Characters that a question may have."""
@@ -35,28 +36,42 @@ class Turned:
     answer: Answer
     documents: tuple[Document, ...]
     """All that were searched."""
+    outlines: Mapping[str, Outline]
+    """Of each of them, by id: its sentences, as they are cited."""
     history: tuple[str, ...]
     """The questions before it."""
     mark: bool | None = None
     """Whether the visitor marked it right or wrong."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Asking:
+    """A question that is being answered."""
+
+    question: str
+    keep: int
+    """How many turns there are before it; those after them go when the answer is there."""
+
+
 class Session:
     """What one browser tab has asked and brought."""
 
-    def __init__(self, opening: Opening, admission: Admission, max_upload: int) -> None:
+    def __init__(self, opening: Opening, max_upload: int) -> None:
         """Begins.
 
         Args:
             opening: The library.
-            admission: How many may ask at once.
             max_upload: Bytes of the largest file that may be brought.
         """
-        self._opening, self._admission, self._max_upload = opening, admission, max_upload
+        self._opening, self._max_upload = opening, max_upload
         self._own: list[Document] = []
         self._chosen: str | None = None
         self._opened: dict[tuple[str, ...], DocumentQA] = {}
         self._turns: list[Turned] = []
+        self.asking: Asking | None = None
+        """The question that is being answered now."""
+        self.shown: str | None = None
+        """The id of the document on the page."""
 
     @property
     def turns(self) -> tuple[Turned, ...]:
@@ -84,36 +99,72 @@ class Session:
         """Says whether this visitor may remove the document."""
         return document in self._own or (self._opening.changeable and may_remove(document))
 
-    def document(self, document_id: str) -> Document | None:
-        """Returns a document that may be asked, or that an answer was made from."""
-        known = {document.id: document for turn in self._turns for document in turn.documents}
-        known |= {document.id: document for document in self.documents}
-        return known.get(document_id)
+    def document(self, document_id: str) -> tuple[Document, Outline] | None:
+        """Returns a document that may be asked, or that an answer was made from, with its outline."""
+        for bot in (self._opening.bot(), *self._opened.values()):
+            for document in bot.documents:
+                if document.id == document_id:
+                    return document, bot.outline(document_id)
+        for turn in self._turns:
+            for document in turn.documents:
+                if document.id == document_id:
+                    return document, turn.outlines[document_id]
+        return None
 
-    def ask(self, question: str) -> Turned:
-        """Answers a question in the light of the ones before; `remember` makes it part of the conversation.
+    def begin(self, question: str, keep: int | None = None) -> Asking:
+        """Notes that a question is being answered, as the one after the first `keep` turns or after all of them.
 
         Raises:
-            QAError: It is too long, the server is busy, or it cannot be answered.
+            QAError: It is empty or too long, or another one is being answered.
         """
+        question = question.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
+        if not question.strip():
+            raise QAError("Please ask a question.")
         if len(question) > MAX_QUESTION:
             raise QAError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read. Shorten it.")
-        if len(self._turns) >= MAX_TURNS:
+        if self.asking is not None:
+            raise QAError("Another question is being answered; wait for it, or stop it.")
+        keep = len(self._turns) if keep is None else keep
+        if keep >= MAX_TURNS:
             raise QAError(f"This conversation has {MAX_TURNS} questions; save it and begin a new one.")
-        with self._admission.admitted():
-            history = tuple(turn.question for turn in self._turns)
-            cited = [citation for turn in self._turns for citation in turn.answer.citations]
-            documents = self.chosen
-            answer = self._open(documents, Listener()).ask(question, history, earlier_citations=cited)
-            return Turned(question, answer, documents, history)
+        self.asking = Asking(question, keep)
+        return self.asking
 
-    def remember(self, turn: Turned) -> None:
-        """Makes a turn the last one of the conversation."""
-        self._turns.append(turn)
+    def answer(self, asking: Asking) -> Turned:
+        """Answers a question in the light of the turns that it keeps; changes nothing.
 
-    def rewind(self, turns: int) -> None:
-        """Forgets all but the first turns."""
-        del self._turns[turns:]
+        Raises:
+            QAError: It cannot be answered.
+        """
+        before = self._turns[: asking.keep]
+        history = tuple(turn.question for turn in before)
+        cited = [citation for turn in before for citation in turn.answer.citations]
+        bot = self._open(self.chosen, Listener())
+        answer = bot.ask(asking.question, history, earlier_citations=cited)
+        outlines = {document.id: bot.outline(document.id) for document in bot.documents}
+        return Turned(asking.question, answer, bot.documents, outlines, history)
+
+    def finish(self, asking: Asking, turn: Turned | None) -> bool:
+        """Makes the answer the last turn of the conversation; with None, or if it was given up since, nothing changes.
+
+        Returns whether it was still wanted.
+        """
+        wanted = self.asking is asking
+        if wanted:
+            self.asking = None
+            if turn is not None:
+                self._turns[asking.keep :] = [turn]
+        return wanted
+
+    def give_up(self) -> str | None:
+        """Forgets the question that is being answered, and returns it."""
+        given_up, self.asking = self.asking, None
+        return None if given_up is None else given_up.question
+
+    def clear(self) -> None:
+        """Forgets the conversation; the documents stay."""
+        self.give_up()
+        self._turns.clear()
 
     def mark(self, number: int, right: bool) -> None:
         """Remembers that an answer was marked.
@@ -141,14 +192,14 @@ class Session:
         if len(self._own) >= MAX_UPLOADS:
             raise LoadError(f"{name}: {MAX_UPLOADS} documents are open already; remove one first")
         document = load_bytes(data, name=stem, source=name)
-        if self._opening.changeable:
-            number = hashlib.sha256(data).hexdigest()[:16]
-            document = load_bytes(data, name=stem, source=uploaded_source(name, number))
-            self._opening.add(document)
-        elif document.id not in {each.id for each in self.documents}:
-            # Opened at once, so that the time it takes shows as progress and not as a slow first answer.
-            self._open([document], listener)
-            self._own.append(document)
+        if document.id not in {each.id for each in self.documents}:
+            if self._opening.changeable:
+                number = hashlib.sha256(data).hexdigest()[:16]
+                self._opening.add(load_bytes(data, name=stem, source=uploaded_source(name, number)), listener)
+            else:
+                # Opened at once, so that the time it takes shows as progress and not as a slow first answer.
+                self._open([document], listener)
+                self._own.append(document)
         self._chosen = document.id
         return document
 
@@ -163,12 +214,20 @@ class Session:
             raise QAError("Only documents that were uploaded here can be removed.")
         if document in self._own:
             self._own.remove(document)
-            self._opened = {ids: bot for ids, bot in self._opened.items() if document_id not in ids}
+            for ids in [ids for ids in self._opened if document_id in ids]:
+                self._opened.pop(ids).close()
         else:
             self._opening.remove(document)
         if self._chosen == document_id:
             self._chosen = None
         return document
+
+    def close(self) -> None:
+        """Lets go of all that was opened."""
+        self.clear()
+        self._own.clear()
+        while self._opened:
+            self._opened.popitem()[1].close()
 
     def _open(self, documents: Sequence[Document], listener: Listener) -> DocumentQA:
         library = self._opening.bot()
@@ -180,7 +239,7 @@ class Session:
             nearest = max((library, *self._opened.values()), key=lambda bot: _shared(bot.documents, ids))
             self._opened[ids] = nearest.with_documents(documents, listener)
             while len(self._opened) > KEPT_OPEN:
-                del self._opened[next(iter(self._opened))]
+                self._opened.pop(next(iter(self._opened))).close()
         return self._opened[ids]
 
 

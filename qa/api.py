@@ -16,6 +16,7 @@ from index.folder import IndexFolder
 from index.load import load_builtin, load_paths, load_text
 from index.progress import Listener
 from index.receipt import Receipt
+from index.sentences import Outline
 from index.settings import IndexSettings
 from index.store import StoreDamaged
 from index.types import Document
@@ -58,6 +59,10 @@ class DocumentQA:
     def documents(self) -> tuple[Document, ...]:
         """The documents that are asked; a citation's offsets index into `document.text`."""
         return self._corpus.documents
+
+    def outline(self, document_id: str) -> Outline:
+        """Returns where a document's headings and sentences stand; citations are of these sentences."""
+        return self._corpus.layouts[document_id].outline
 
     @property
     def passage_counts(self) -> dict[str, int]:

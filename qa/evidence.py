@@ -93,7 +93,7 @@ class EvidenceReader:
             return Reading((), (), 0.0)
         numbers = self._model.numbers
         likely = {
-            sentence: (span.start, span.end)
+            sentence: _closed(self._corpus.text(sentence), span, sentence.start)
             for sentence, span in signals.spans.items()
             if span.probability >= numbers.short_answer_threshold
         }
@@ -169,6 +169,24 @@ def _likeliest_spans(window: Window, scores: WindowScores, sentences: Sequence[_
         start, end = np.unravel_index(int(chances.argmax()), chances.shape)
         found.append(Span(tokens.offsets[start][0], tokens.offsets[end][1], float(chances[start, end])))
     return found
+
+
+def _closed(sentence: str, span: Span, first: int) -> tuple[int, int]:
+    """Returns a span's place, with the bracket or quotation mark that it lacks if that stands right beside it.
+
+    Args:
+        sentence: Its text.
+        span: Where the short answer stands in the document.
+        first: Where the sentence begins there.
+    """
+    start, end = span.start - first, span.end - first
+    for opening, closing in ("()", "[]", "“”"):
+        lacking = sentence.count(opening, start, end) - sentence.count(closing, start, end)
+        if lacking > 0 and sentence[end : end + 1] == closing:
+            end += 1
+        elif lacking < 0 and sentence[max(start - 1, 0) : start] == opening:
+            start -= 1
+    return first + start, first + end
 
 
 def _softmax(logits: Floats) -> Floats:

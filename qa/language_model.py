@@ -40,6 +40,7 @@ MAX_REPLY_TOKENS = 4096
 LEAST_CERTAINTY = 0.5
 """Of two verdicts, one is at least as likely as not."""
 
+AGAIN = "That cannot be used. Reply with the one JSON object that was asked for, with numbers of sentences that were shown."
 INSTRUCTIONS = """\
 You are shown numbered sentences of one or more documents, and a question. Say which sentences answer the question.
 
@@ -65,7 +66,7 @@ def connect(settings: LanguageModelSettings) -> LLM:
         temperature=0.0,
         max_tokens=MAX_REPLY_TOKENS,
         timeout=settings.timeout,
-        max_retries=2,
+        max_retries=0,  # the time to wait is the whole time
     )
 
 
@@ -106,10 +107,12 @@ class LanguageModelReader:
         for _ in range(ATTEMPTS):
             try:
                 said = self._llm.chat(messages).message.content or ""
-            except OpenAIError as error:
+            except (OpenAIError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # LlamaIndex takes a reply apart without looking whether it is one.
                 raise LanguageModelError(
                     f"the language model {name} did not answer ({error}); check QA_LLM, QA_LLM_URL and QA_LLM_KEY"
                 ) from error
+            messages = [*messages[:2], ChatMessage(said, role=MessageRole.ASSISTANT), ChatMessage(AGAIN, role=MessageRole.USER)]
             for reply in _replies(said):
                 if all(1 <= number <= len(sentences) for number in reply.sentences):
                     return reply
@@ -133,7 +136,7 @@ class LanguageModelReader:
         parts = words.split()
         if not parts:
             return None
-        found = re.search(r"\s+".join(map(re.escape, parts)), self._corpus.text(sentence))
+        found = re.search(r"(?<!\w)" + r"\s+".join(map(re.escape, parts)) + r"(?!\w)", self._corpus.text(sentence))
         return None if found is None else (sentence.start + found.start(), sentence.start + found.end())
 
 

@@ -24,7 +24,7 @@ class SentencePicker:
 
     def __call__(self, request):
         self.requests.append(request)
-        sentences, _ = numbered(request["messages"][-1]["content"])
+        sentences, _ = numbered(request["messages"][1]["content"])
         chosen = [number for number, text in sentences.items() if any(word in text for word in self.words)]
         return json.dumps({"sentences": chosen, "certainty": self.certainty, "short_answer": self.short_answer})
 

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,24 @@ def test_a_file_that_cannot_be_asked_is_refused_and_the_chat_goes_on(visit, name
     assert "answered" in ask(page, UN).locator(".answer").get_attribute("class")
 
 
+def test_a_file_that_is_too_large_is_refused_and_the_chat_goes_on(visit):
+    page = visit()
+    upload(page, "large.txt", "x" * 5_100_000)
+    expect(page.get_by_text("exceed the maximum allowed size").first).to_be_visible()
+    assert "answered" in ask(page, UN).locator(".answer").get_attribute("class")
+
+
+def test_a_file_name_is_shown_as_text(visit):
+    page = visit()
+    upload(
+        page,
+        "<b onclick=alert(1)>trams&amp;.txt",
+        "no title here, only one long sentence about the blue tram that runs on and on.",
+    )
+    expect(page.locator("#document .title")).to_contain_text("trams")
+    assert page.locator("#document .title *, .notice *").count() == 0
+
+
 def test_what_is_typed_is_shown_as_text(visit):
     page = visit()
     turn = ask(page, f"{EVIL} talks?")
@@ -324,6 +343,7 @@ def test_the_keyboard_is_enough(visit):
 def test_axe_finds_nothing_serious(visit, scheme, width):
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 800})
     assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+    page.wait_for_timeout(500)  # colours fade in
     found = Axe().run(page).response["violations"]
     ask(page, UN)
     turn = ask(page, LEAD)
@@ -355,7 +375,7 @@ def test_a_slow_answer_can_be_stopped_and_one_that_fails_gives_the_question_back
 
     def slow(request):
         release.wait(30)
-        return "Hm." if "drives" in request["messages"][-1]["content"].rpartition("Question: ")[2] else picker(request)
+        return "Hm." if "drives" in request["messages"][1]["content"].rpartition("Question: ")[2] else picker(request)
 
     (tmp_path / "trams.txt").write_text(TRAMS)
     with (
@@ -368,6 +388,7 @@ def test_a_slow_answer_can_be_stopped_and_one_that_fails_gives_the_question_back
         expect(page.locator(".waiting")).to_be_visible()
         page.get_by_role("button", name="Stop").click()
         expect(page.locator(".notice")).to_have_text("Stopped.")
+        expect(page.get_by_role("textbox")).to_have_value("Where does it stop?")
         expect(page.get_by_role("button", name="Stop")).to_be_hidden()
         release.set()
         turn = ask(page, "Where does it stop?")
@@ -377,6 +398,14 @@ def test_a_slow_answer_can_be_stopped_and_one_that_fails_gives_the_question_back
         page.keyboard.press("Enter")
         expect(page.locator(".notice")).to_contain_text("the language model m gave 2 replies that cannot be used")
         expect(page.get_by_role("textbox")).to_have_value("Who drives?")
+        # A question that fails when it is edited takes nothing with it.
+        page.get_by_role("button", name="Edit question 1").click()
+        page.get_by_role("textbox").fill("Who drives there?")
+        page.keyboard.press("Enter")
+        expect(page.locator(".notice")).to_contain_text("cannot be used")
+        expect(page.locator(".question")).to_have_text("Where does it stop?")
+        page.get_by_role("button", name="Cancel edit").click()
+        expect(page.get_by_role("textbox")).to_have_value("")
         page.close()
 
 
@@ -414,6 +443,44 @@ def test_a_shared_library_is_everybodys(visit, embedder, tmp_path):
         expect(two.get_by_role("combobox")).to_have_value(load_builtin().title)
         one.close()
         two.close()
+
+
+ASKED = (UN, TALKS, LEAD, "Who met in Hanoi?")
+ASK_IN_PAGE = """(question) => {
+    window.seconds = new Promise((resolve) => {
+        const turns = () => document.querySelectorAll(".turn[data-turn]").length;
+        const before = turns();
+        const field = document.querySelector("#question textarea");
+        field.value = question;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+        const started = performance.now();
+        setTimeout(() => document.querySelector("#ask").click(), 50);
+        const look = () => (turns() > before ? resolve((performance.now() - started) / 1000) : setTimeout(look, 20));
+        look();
+    });
+}"""
+
+
+def test_twenty_visitors_ask_for_a_minute(visit):
+    """No error and no answer to somebody else's question; how long they wait is noted, not judged."""
+    pages = [visit() for _ in range(20)]
+    expected = {}
+    for question in ASKED:
+        expected[question] = ask(pages[0], question).locator(".said").inner_text()
+        pages[0].get_by_role("button", name="New conversation").click()
+        expect(pages[0].locator(".welcome")).to_be_visible()
+    until, seconds, asked = time.monotonic() + 60, [], 0
+    while time.monotonic() < until:
+        for number, page in enumerate(pages):
+            page.evaluate(ASK_IN_PAGE, ASKED[(number + asked) % len(ASKED)])
+        seconds += [page.evaluate("window.seconds") for page in pages]
+        asked += 1
+    for number, page in enumerate(pages):
+        questions = page.locator(".question").all_inner_texts()
+        assert questions == [ASKED[(number + place) % len(ASKED)] for place in range(asked)]
+        assert page.locator(".said").all_inner_texts() == [expected[question] for question in questions]
+    ranked = sorted(seconds)
+    print(f"{len(ranked)} answers, median {ranked[len(ranked) // 2]:.2f} s, p95 {ranked[int(len(ranked) * 0.95)]:.2f} s")
 
 
 def test_the_screens_in_the_docs_are_there():

@@ -8,7 +8,7 @@ from app.cli import qa as command
 from app.feedback import feedback_line, write_feedback
 from app.render import as_markdown, as_text, confidence_in_words, conversation, document_page, place, welcome
 from app.saved import Saved, as_json, as_page, conversation_as_markdown, load_saved, verify
-from app.session import Turned
+from app.session import Asking, Turned
 from evals.suite.drafts import load_feedback
 from index.errors import QAError
 from index.load import load_text
@@ -26,7 +26,8 @@ def turned(bot, *questions):
     turns = []
     for question in questions:
         history = tuple(turn.question for turn in turns)
-        turns.append(Turned(question, bot.ask(question, history), bot.documents, history))
+        outlines = {document.id: bot.outline(document.id) for document in bot.documents}
+        turns.append(Turned(question, bot.ask(question, history), bot.documents, outlines, history))
     return turns
 
 
@@ -61,14 +62,14 @@ def test_a_conversation_has_a_marker_for_each_citation(turns):
 
 
 def test_a_question_in_work_and_a_notice_are_shown(turns):
-    html = conversation(turns[:1], asking=EVIL, notice=EVIL)
+    html = conversation(turns[:1], asking=Asking(EVIL, 1), notice=EVIL)
     assert html.count("&lt;script&gt;") == 2
     assert "Reading …" in html
     assert EVIL not in welcome([], [EVIL], EVIL)
 
 
 def test_each_sentence_of_a_document_can_be_found(commentary):
-    html = document_page(commentary)
+    html = document_page(commentary, outline(commentary.text, commentary.id))
     for sentence in outline(commentary.text, commentary.id).sentences:
         assert f'id="s-{commentary.id}-{sentence.start}" data-start="{sentence.start}" data-end="{sentence.end}"' in html
     assert html.count("<h3>") == 3
@@ -109,6 +110,10 @@ def test_a_saved_page_has_its_marks(turns, commentary):
     assert "<button" not in html
     assert "<script" not in html
     assert commentary.title in html
+    # The closest sentences can be looked up, too.
+    declined = as_page(turns[1:2], AT)
+    for citation in turns[1].answer.nearest:
+        assert f'id="s-{citation.document_id}-{citation.start}"' in declined
 
 
 def test_what_was_saved_is_verified(turns, commentary, tmp_path):

@@ -6,12 +6,9 @@ import json
 import re
 import socket
 import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 
-import numpy as np
 import pytest
 from chat_server import SCRIPT, chat_served
 from gradio_client import Client
@@ -32,7 +29,17 @@ def resolve(environ=(), **options):
     return ServeSettings.resolve(**whole | options, environ=dict(environ))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org"])
+def test_mcp_cannot_ask_for_a_password():
+    with pytest.raises(SettingsError, match="Gradio asks no password for them"):
+        resolve(mcp=True, auth="ann:pw")
+
+
+def test_ipv6_is_refused():
+    with pytest.raises(SettingsError, match="::1 is an address of IPv6"):
+        resolve(host="::1")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "example.org"])
 def test_another_address_wants_a_password(host):
     with pytest.raises(
         SettingsError, match=f"^on {re.escape(host)} others could read the documents; set QA_AUTH=user:password"
@@ -42,7 +49,7 @@ def test_another_address_wants_a_password(host):
     assert resolve({"QA_AUTH": "ann:pw"}, host=host).auth == ("ann", "pw")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
 def test_this_machine_needs_none(host):
     assert resolve(host=host).auth is None
 
@@ -187,41 +194,3 @@ def test_mcp_tools_ask_and_list(embedder, tmp_path):
     said = answer.content[0].text
     assert "already speaks volumes. [1]" in said
     assert load_builtin().id in documents.content[0].text
-
-
-ROUND = [
-    "Where did the secret talks take place?",
-    "Who met in Hanoi?",
-    UN,
-    "What did Abe vow before the Diet?",
-    LEAD,
-]
-
-
-def test_twenty_visitors_ask_for_a_minute(chat, record_property):
-    """No error, no answer to somebody else's question; how long they wait is noted, not judged."""
-    url, _ = chat
-    expected = {question: Client(url, verbose=False).predict(question=question, api_name="/ask") for question in ROUND}
-    until = time.monotonic() + 60
-    seconds, mixed_up = [], []
-
-    def visitor(number):
-        client = Client(url, verbose=False)
-        turn = number
-        while time.monotonic() < until:
-            question = ROUND[turn % len(ROUND)]
-            turn += 1
-            started = time.perf_counter()
-            answer = client.predict(question=question, api_name="/ask")
-            seconds.append(time.perf_counter() - started)
-            if answer != expected[question]:
-                mixed_up.append(question)
-
-    with concurrent.futures.ThreadPoolExecutor(20) as pool:
-        for visit in [pool.submit(visitor, number) for number in range(20)]:
-            visit.result(timeout=300)  # raises what went wrong
-    assert mixed_up == []
-    p95 = float(np.percentile(seconds, 95))
-    record_property("p95 seconds", p95)
-    print(f"{len(seconds)} answers, p50 {np.median(seconds):.2f} s, p95 {p95:.2f} s", file=sys.stderr)
-    assert len(seconds) >= 20

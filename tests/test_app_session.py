@@ -1,5 +1,7 @@
+import asyncio
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from qa_checks import assert_sound
@@ -11,6 +13,7 @@ from app.session import MAX_QUESTION, MAX_UPLOADS, Session
 from index.errors import QAError
 from index.load import load_text
 from index.progress import Listener
+from index.sentences import outline
 from qa.api import open_library
 
 pytest_plugins = ["qa_fixtures"]
@@ -28,12 +31,13 @@ def opening(bot):
 
 @pytest.fixture
 def session(opening):
-    return Session(opening, Admission(2, 8), max_upload=10_000)
+    return Session(opening, max_upload=10_000)
 
 
-def ask(session, question):
-    turn = session.ask(question)
-    session.remember(turn)
+def ask(session, question, keep=None):
+    asking = session.begin(question, keep)
+    turn = session.answer(asking)
+    assert session.finish(asking, turn)
     return turn
 
 
@@ -48,25 +52,45 @@ def test_follow_ups_are_understood_as_in_a_conversation(session, bot):
     talk = bot.conversation()
     talk.ask(TALKS)
     ask(session, TALKS)
-    turn = session.ask("And when?")
+    turn = ask(session, "And when?")
     assert turn.answer.citations == talk.ask("And when?").citations
     assert turn.answer.trace.understood == "And when? (secret talks take place)"
-    session.rewind(0)
-    assert session.ask("And when?").answer.trace.follow_up is False
+    session.clear()
+    assert ask(session, "And when?").answer.trace.follow_up is False
 
 
-def test_what_is_not_remembered_was_not_asked(session):
-    session.ask(TALKS)
+def test_turns_go_only_when_the_answer_that_replaces_them_is_there(session):
+    first, second = ask(session, TALKS), ask(session, "And when?")
+    failing = session.begin("Who met?", keep=0)
+    assert session.finish(failing, None)
+    assert session.turns == (first, second)
+    again = ask(session, "Who met in Hanoi?", keep=0)
+    assert session.turns == (again,)
+    assert again.history == ()
+
+
+def test_one_question_at_a_time_and_what_was_given_up_stays_out(session):
+    asking = session.begin(TALKS)
+    with pytest.raises(QAError, match="Another question is being answered"):
+        session.begin("And when?")
+    turn = session.answer(asking)
+    assert session.give_up() == TALKS
+    assert not session.finish(asking, turn)
     assert session.turns == ()
+    asking = session.begin(TALKS)
+    session.clear()
+    assert not session.finish(asking, turn)
+    assert (session.turns, session.give_up()) == ((), None)
 
 
 def test_visitors_do_not_see_each_other(opening, session):
-    other = Session(opening, Admission(2, 8), max_upload=10_000)
+    other = Session(opening, max_upload=10_000)
     document = session.add(TRAMS, "trams.txt", Listener())
     ask(session, "Do dogs pay?")
     assert other.turns == ()
     assert document not in other.documents
     assert other.document(document.id) is None
+    assert session.document(document.id)[0] == document
     with pytest.raises(QAError, match="Only documents that were uploaded here"):
         other.remove(document.id)
 
@@ -90,7 +114,9 @@ def test_an_upload_is_chosen_asked_and_removed(session, bot):
     session.remove(document.id)
     assert session.documents == bot.documents
     # What was answered from it can still be looked at.
-    assert session.document(document.id) == document
+    assert session.document(document.id)[0] == document
+    session.close()
+    assert session.documents == bot.documents
 
 
 def test_an_upload_of_what_is_there_already_is_that(session, bot):
@@ -130,9 +156,17 @@ def test_so_many_uploads_and_no_more(session):
         session.add(b"One more.", "more.txt", Listener())
 
 
-def test_a_question_that_is_too_long_is_refused(session):
-    with pytest.raises(QAError, match="at most 2,000 are read"):
-        session.ask("x" * (MAX_QUESTION + 1))
+@pytest.mark.parametrize(
+    ("question", "said"), [("x" * (MAX_QUESTION + 1), "at most 2,000 are read"), (" \n", "Please ask a question.")]
+)
+def test_a_question_that_is_too_long_or_empty_is_refused(session, question, said):
+    with pytest.raises(QAError, match=said):
+        session.begin(question)
+    assert session.asking is None
+
+
+def test_half_a_character_is_no_text(session):
+    assert ask(session, "Who met in Hanoi \ud800?").question == "Who met in Hanoi ??"
 
 
 def test_a_mark_is_remembered(session):
@@ -142,51 +176,41 @@ def test_a_mark_is_remembered(session):
 
 
 def test_only_so_many_wait():
-    admission = Admission(asking=1, waiting=1)
-    inside, leave, waited = threading.Event(), threading.Event(), []
+    leave = threading.Event()
 
-    def hold():
-        with admission.admitted():
-            inside.set()
-            leave.wait(30)
+    async def scene():
+        admission = Admission(asking=1, waiting=1)
+        both = [asyncio.ensure_future(admission.run(lambda: leave.wait(30))) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy, match="2 questions are being answered or wait"):
+            await admission.run(lambda: True)
+        leave.set()
+        assert await asyncio.gather(*both) == [True, True]
+        return await admission.run(lambda: "again")
 
-    def wait():
-        with admission.admitted():
-            waited.append(True)
-
-    first, second = threading.Thread(target=hold), threading.Thread(target=wait)
-    first.start()
-    inside.wait(30)
-    second.start()
-    while admission._inside < 2:
-        pass
-    with pytest.raises(Busy, match="2 questions are being answered or wait"), admission.admitted():
-        pass
-    leave.set()
-    first.join(30)
-    second.join(30)
-    assert waited == [True]
-    with admission.admitted():
-        pass
+    # In a thread of its own: Playwright keeps an event loop in this one.
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(asyncio.run, scene()).result(60) == "again"
 
 
 def test_documents_that_cannot_be_opened_say_so_to_everyone():
     def fails():
         raise QAError("no such file")
 
-    opening = Opening(fails)
-    assert not opening.ready
+    told = []
+    opening = Opening(fails, notice=told.append)
+    assert not opening.done
     opening.start()
     for _ in range(2):
         with pytest.raises(QAError, match="no such file"):
             opening.bot(timeout=30)
-    assert not opening.ready
+    assert told == ["the documents cannot be opened: no such file"]
 
 
 def test_a_shared_library_keeps_what_was_there_and_what_others_brought(settings, commentary):
-    opening = Opening(lambda: qa.open(settings=settings), lambda: open_library(settings, Listener()))
+    opening = Opening(lambda: qa.open(settings=settings), lambda listener: open_library(settings, listener))
     opening.start()
-    one, two = (Session(opening, Admission(2, 8), max_upload=10_000) for _ in range(2))
+    one, two = (Session(opening, max_upload=10_000) for _ in range(2))
     trams = one.add(TRAMS, "notes.txt", Listener())
     rules = two.add(b"House rules\n\nA guest may stay for nine nights.", "notes.txt", Listener())
     assert {document.title for document in one.documents} == {commentary.title, "Trams of the Town", "House rules"}
@@ -197,12 +221,16 @@ def test_a_shared_library_keeps_what_was_there_and_what_others_brought(settings,
     assert one.documents == (commentary,)
 
 
+def examples(*documents):
+    return example_questions([(document, outline(document.text, document.id)) for document in documents])
+
+
 def test_example_questions_come_from_the_document(commentary):
-    questions = example_questions([commentary])
+    questions = examples(commentary)
     assert len(questions) == 4
     assert questions[0] == "What does it say about “Pursuing A Bilateral Thaw”?"
     plain = load_text("It was late. Then Ann Lee came in, and Ann Lee left.")
-    assert example_questions([plain]) == ("What does it say about Ann Lee?",)
+    assert examples(plain) == ("What does it say about Ann Lee?",)
     asked = load_text("Rules\n\nMay I smoke?\n\nNobody may smoke inside, not even at the window.")
-    assert example_questions([asked])[0] == "May I smoke?"
-    assert example_questions([]) == ()
+    assert examples(asked)[0] == "May I smoke?"
+    assert examples() == ()

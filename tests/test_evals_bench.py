@@ -29,7 +29,7 @@ def test_chunks_hold_every_word_and_fit_the_model(embedder):
 @pytest.mark.parametrize("stack", ["ours", "plain"])
 def test_both_stacks_can_be_timed(stack, tmp_path):
     environment = os.environ | {"BENCH_STARTED": "0"}
-    for task in ("prepare", "warm question", "reading"):
+    for task in ("prepare", "warm question", "reading", "chat ready"):
         command = [sys.executable, "-m", f"evals.bench.{stack}", task, str(tmp_path)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
         result = json.loads(done.stdout.strip().rsplit("\n", 1)[-1])

@@ -91,15 +91,13 @@ def test_nothing_to_read_answers_nothing(bot, model):
     assert EvidenceReader(bot._corpus, model).read("Why?", ()) == Reading((), (), 0.0)
 
 
-def test_passages_are_read_best_first_until_enough_has_been_read(long_bot, model, monkeypatch):
+def test_passages_are_read_best_first_until_enough_has_been_read(long_bot, model):
     corpus = long_bot._corpus
     passages = tuple(reversed(corpus.passages))
-    monkeypatch.setattr(qa.evidence, "READ_TOKENS", 600)
-    reading = EvidenceReader(corpus, model).read("Who repaired it?", passages)
+    reading = EvidenceReader(corpus, model, read_tokens=600).read("Who repaired it?", passages)
     read = {sentence for passage in passages[:2] for sentence in corpus.sentences(passage)}
     assert read <= set(reading.sentences) < {sentence for passage in passages[:4] for sentence in corpus.sentences(passage)}
-    monkeypatch.setattr(qa.evidence, "READ_TOKENS", 1)
-    assert set(EvidenceReader(corpus, model).read("Who?", passages).sentences) == set(corpus.sentences(passages[0]))
+    assert set(EvidenceReader(corpus, model, read_tokens=1).read("Who?", passages).sentences) == set(corpus.sentences(passages[0]))
 
 
 def test_the_sentence_that_answers_scores_best_and_its_short_answer_is_found(two, model):
@@ -200,3 +198,19 @@ def test_short_answers_are_marked_from_the_threshold_on(two, model):
     assert EvidenceReader(two, never).read(question, two.passages).short_answers == {}
     marked = EvidenceReader(two, always).read(question, two.passages).short_answers
     assert {two.text(sentence) for sentence in marked} == {two.text(s) for p in two.passages for s in two.sentences(p)}
+
+
+@pytest.mark.parametrize(
+    ("words", "marked"),
+    [
+        ("mid-March (2019", "mid-March (2019)"),
+        ("2019)", "(2019)"),
+        ("It (the fair) came in mid-March", "It (the fair) came in mid-March"),
+        ("said “no", "said “no”"),
+    ],
+)
+def test_a_short_answer_takes_in_the_bracket_it_lacks(words, marked):
+    sentence = "It (the fair) came in mid-March (2019) and she said “no”"
+    start = sentence.index(words)
+    first, last = qa.evidence._closed(sentence, qa.evidence.Span(100 + start, 100 + start + len(words), 0.9), 100)
+    assert sentence[first - 100 : last - 100] == marked

@@ -4,6 +4,8 @@
 const article = () => document.querySelector("#document article.document");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let wanted = null; // a citation's id, to be shown as soon as its document is
+let before = ""; // the turns that were there at the last update
+const open = new Set(); // ids of the turns whose 'How this was found' is open
 
 function scrollTo(target, block) {
   target.scrollIntoView({ block, behavior: calm.matches ? "auto" : "smooth" });
@@ -51,6 +53,13 @@ function mark(turn, chosen) {
       sentence.prepend(back);
     });
   }
+  // Numbers of sentences that begin on one line stand side by side.
+  let above = null;
+  for (const back of document.querySelectorAll("#document .back")) {
+    const beside = above && Math.abs(above.offsetTop - back.offsetTop) < 8;
+    if (beside) back.style.left = `${above.offsetLeft - 18}px`;
+    above = back;
+  }
 }
 
 // Shows a citation in its document, which is fetched first where another one is shown.
@@ -79,19 +88,37 @@ element.addEventListener("click", (event) => {
   if (button.dataset.do) trigger(button.dataset.do, { turn, question: button.dataset.question ?? "" });
   if (button.dataset.copy) copy(button);
   if (button.dataset.mark) openRemark(button);
-  if ("close" in button.dataset) button.closest("form").hidden = true;
+  if (button.dataset.do === "edit") document.querySelector("#question textarea").focus();
+  if ("close" in button.dataset) closeRemark(button.closest("form"));
 });
 
 element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
-  form.hidden = true;
+  closeRemark(form);
   trigger("mark", { turn: Number(form.dataset.turn), right: form.dataset.mark === "right", remark: form.elements.remark.value });
 });
 
 element.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") event.target.closest("form.remark")?.setAttribute("hidden", "");
+  if (event.key !== "Escape") return;
+  const form = event.target.closest("form.remark");
+  form ? closeRemark(form) : element.classList.add("without-cards");
 });
+
+for (const again of ["pointerover", "focusin"]) {
+  element.addEventListener(again, (event) => {
+    if (event.target.closest(".cite")) element.classList.remove("without-cards");
+  });
+}
+
+element.addEventListener(
+  "toggle",
+  (event) => {
+    const turn = event.target.closest(".turn");
+    if (turn) event.target.open ? open.add(turn.id) : open.delete(turn.id);
+  },
+  true,
+);
 
 document.addEventListener("click", (event) => {
   const back = event.target.closest("#document .back");
@@ -108,6 +135,12 @@ function openRemark(button) {
   form.dataset.mark = button.dataset.mark;
   form.hidden = false;
   form.elements.remark.focus();
+}
+
+// The keyboard goes back to where the form was opened from.
+function closeRemark(form) {
+  form.hidden = true;
+  form.closest(".answer").querySelector(`[data-mark=${form.dataset.mark}]`).focus();
 }
 
 async function copy(button) {
@@ -140,6 +173,12 @@ function showNewest() {
 }
 
 watch("value", () => {
+  element.querySelectorAll("details").forEach((details) => (details.open = open.has(details.closest(".turn").id)));
+  const notice = element.querySelector(".notice");
+  const now = [...element.querySelectorAll(".turn .question")].map((question) => question.textContent).join("\n");
+  const waiting = element.querySelector(".waiting") !== null;
+  if (before === `${waiting}${now}`) return notice && scrollTo(notice, "nearest");
+  before = `${waiting}${now}`;
   const last = [...element.querySelectorAll(".turn, .notice")].at(-1);
   if (last) scrollTo(last, "nearest");
   showNewest();

@@ -37,6 +37,8 @@ TASKS = (
     Task("first answer", "process start to first answer, commentary, index on disk", 5, 0.45),
     Task("warm question", "a further question, commentary, median", 3, None, most_ms=40.0),
     Task("reading", "of which reading question and text together, median; theirs is the whole", 3, None, most_ms=250.0),
+    Task("chat listens", "process start to a page that is served, index on disk", 3, None),
+    Task("chat ready", "process start to a page that can be asked", 3, None, most_ms=8000.0),
     Task("embed chunks", "embedding 1 MB, the same 256-token chunks", 1, 1.0),
     Task("embed sentences", "embedding 1 MB, ours by sentence, theirs by 256-token chunk", 1, 1.0),
     Task("index", "indexing 1 MB into Chroma; theirs drops what is past 256 of 1,024 tokens", 1, None),

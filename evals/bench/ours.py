@@ -42,6 +42,14 @@ def main(task: str, folder: Path) -> None:
             # The first round is not counted.
             times = [trace.seconds["read"] for trace in traces[len(QUESTIONS) :] if trace.seconds]
             print_result(seconds=statistics.median(times))
+    elif task in ("chat listens", "chat ready"):
+        from app.serve import Server, ServeSettings
+        from index.settings import IndexSettings
+
+        with Server(ServeSettings(port=0), IndexSettings.resolve(home=folder)) as server:
+            if task == "chat ready":
+                server.opening.bot()
+            print_result(seconds=since_process_start())
     elif task in ("embed sentences", "embed chunks"):
         _embed(task)
     elif task == "index":

@@ -36,6 +36,14 @@ def main(task: str, folder: Path) -> None:
         from evals.bench.corpus import QUESTIONS
 
         print_result(seconds=repeat(_open(folder).retrieve, QUESTIONS))
+    elif task in ("chat listens", "chat ready"):
+        import gradio as gr
+
+        retriever = _open(folder)
+        page = gr.ChatInterface(lambda question, _: retriever.retrieve(question)[0].text, analytics_enabled=False)
+        page.launch(prevent_thread_lock=True, quiet=True)
+        print_result(seconds=since_process_start())
+        page.close(verbose=False)
     elif task in ("embed sentences", "embed chunks"):
         from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 

@@ -132,7 +132,7 @@ class EvidenceNetwork(nn.Module):
         # A linear layer of zeros at the end of each: at first, only the similarities count.
         self.evidence = nn.Sequential(nn.Linear(4 * WIDTH, WIDTH), nn.GELU(), _zeros(nn.Linear(WIDTH, 1)))
         self.answered = nn.Sequential(nn.Linear(3 * WIDTH, WIDTH), nn.GELU(), _zeros(nn.Linear(WIDTH, 1)))
-        self.answer_ends = nn.Linear(WIDTH, 2)
+        self.answer_ends = nn.Sequential(nn.Linear(2 * WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, 2))
         self.cosine_scale = nn.Parameter(torch.tensor(14.0))
         self.before_scale = nn.Parameter(torch.tensor(3.0))
         self.lexical_scale = nn.Parameter(torch.tensor(3.0))
@@ -168,7 +168,9 @@ class EvidenceNetwork(nn.Module):
         evidence = torch.where(sentences.sum(1) > 0, evidence, FAR_BELOW)
         best = (torch.softmax(evidence, -1).unsqueeze(1) @ read).squeeze(1)
         answered = self.answered(torch.cat([first.squeeze(1), best, best * vectors[:, 0]], -1)).squeeze(-1)
-        ends = torch.where((segments > 0).unsqueeze(-1), self.answer_ends(states), FAR_BELOW)
+        # What a token means beside what is asked for: a year, where the question says 'when'.
+        ends = self.answer_ends(torch.cat([states, states * vectors[:, :1]], -1))
+        ends = torch.where((segments > 0).unsqueeze(-1), ends, FAR_BELOW)
         return Scores(evidence, answered + self.best_scale * evidence.amax(-1), ends[..., 0], ends[..., 1])
 
 
