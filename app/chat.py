@@ -34,7 +34,6 @@ REQUESTS = 1000
 """Events of all kinds that wait in Gradio's queue."""
 UPLOADS_KEPT = (600, 3600)
 """Every so many seconds, uploads that are older than so many, and were never read, are deleted."""
-_LABEL = "Your question"
 
 Update = dict[Any, Any]
 
@@ -131,14 +130,13 @@ class Chat:
     async def _answer(self, session: Session, question: str, keep: int | None, *, typed: bool = False) -> AsyncIterator[Update]:
         """Answers a question after the first `keep` turns, or all of them; one that was typed is given back if it fails."""
         at = self._at
-        given_back = {at.question: question, self._editing: keep} if typed else {}
+        given_back = self._typed(question, keep, len(session.turns)) if typed else {}
         try:
             asking = session.begin(question, keep)
         except QAError as error:
             yield {at.conversation: self._talk(session, str(error)), **given_back}
             return
-        emptied = {at.question: gr.update(value="", label=_LABEL), at.cancel: gr.update(visible=False), self._editing: None}
-        yield {at.conversation: self._talk(session), **(emptied if typed else {})}
+        yield {at.conversation: self._talk(session), **(self._typed("", None, 0) if typed else {})}
         work = asyncio.ensure_future(self._admission.run(partial(session.answer, asking)))
         said, turn = None, None
         try:
@@ -180,19 +178,10 @@ class Chat:
         number = _number(event, len(turns))
         if number is None:
             return {self._editing: None}
-        label = f"Edit question {number + 1}" + ("; those after it go" if number + 1 < len(turns) else "")
-        return {
-            self._editing: number,
-            self._at.question: gr.update(value=turns[number].question, label=label),
-            self._at.cancel: gr.update(visible=True),
-        }
+        return self._typed(turns[number].question, number, len(turns))
 
     def _cancel(self, _: Session | None) -> Update:
-        return {
-            self._editing: None,
-            self._at.question: gr.update(value="", label=_LABEL),
-            self._at.cancel: gr.update(visible=False),
-        }
+        return self._typed("", None, 0)
 
     def _mark(self, session: Session | None, event: gr.EventData) -> Update:
         session, at = _still(session), self._at
@@ -246,6 +235,17 @@ class Chat:
         return self._whole(session) | self._cancel(session) | {self._at.stop: gr.update(visible=False)}
 
     # What the page shows.
+
+    def _typed(self, question: str, editing: int | None, turns: int) -> Update:
+        """Returns what stands in the box, and whether it will take the place of an earlier question."""
+        label = "Your question" if editing is None else f"Edit question {editing + 1}"
+        if editing is not None and editing + 1 < turns:
+            label += "; those after it go"
+        return {
+            self._editing: editing,
+            self._at.question: gr.update(value=question, label=label),
+            self._at.cancel: gr.update(visible=editing is not None),
+        }
 
     def _talk(self, session: Session, notice: str | None = None) -> str:
         if session.turns or session.asking:

@@ -371,7 +371,7 @@ def test_a_slow_answer_can_be_stopped_and_one_that_fails_gives_the_question_back
     import threading
 
     release = threading.Event()
-    picker = SentencePicker("brewery")
+    picker = SentencePicker("brewery", short_answer="at the brewery")
 
     def slow(request):
         release.wait(30)
@@ -392,7 +392,9 @@ def test_a_slow_answer_can_be_stopped_and_one_that_fails_gives_the_question_back
         expect(page.get_by_role("button", name="Stop")).to_be_hidden()
         release.set()
         turn = ask(page, "Where does it stop?")
-        expect(turn.locator(".said")).to_contain_text("brewery")
+        # What the visitor wants to know stands out, in the answer and in the document.
+        expect(turn.locator(".said strong")).to_have_text("at the brewery")
+        expect(page.locator("#document .s.cited strong")).to_have_text("at the brewery")
         expect(page.locator(".turn[data-turn]")).to_have_count(1)
         page.get_by_label("Your question").fill("Who drives?")
         page.keyboard.press("Enter")

@@ -97,7 +97,9 @@ def test_passages_are_read_best_first_until_enough_has_been_read(long_bot, model
     reading = EvidenceReader(corpus, model, read_tokens=600).read("Who repaired it?", passages)
     read = {sentence for passage in passages[:2] for sentence in corpus.sentences(passage)}
     assert read <= set(reading.sentences) < {sentence for passage in passages[:4] for sentence in corpus.sentences(passage)}
-    assert set(EvidenceReader(corpus, model, read_tokens=1).read("Who?", passages).sentences) == set(corpus.sentences(passages[0]))
+    assert set(EvidenceReader(corpus, model, read_tokens=1).read("Who?", passages).sentences) == set(
+        corpus.sentences(passages[0])
+    )
 
 
 def test_the_sentence_that_answers_scores_best_and_its_short_answer_is_found(two, model):
