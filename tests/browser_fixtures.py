@@ -9,7 +9,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 expect.set_options(timeout=60_000)  # a slow machine is no fault; a thing that never comes still is
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it lives, Playwright keeps an event loop running, in which asyncio.run() does not work.
+@pytest.fixture(scope="module")
 def chromium():
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert path, "these tests need Chromium: apt-get install chromium"
