@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m evals.training", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--checkpoint", type=Path, help="file that takes the run's state, and gives it back")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--head-start", type=float, default=HEAD_START, help="0 trains a cross-encoder, 30 a bi-encoder (default %(default)s)"
