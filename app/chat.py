@@ -28,8 +28,6 @@ __all__ = ["ALL", "REQUESTS", "Chat"]
 
 ALL = "all"
 """What the list of documents calls all of them."""
-PATIENCE = 0.5
-"""Seconds after which a question can be stopped."""
 REQUESTS = 1000
 """Events of all kinds that wait in Gradio's queue."""
 UPLOADS_KEPT = (600, 3600)
@@ -140,7 +138,7 @@ class Chat:
         work = asyncio.ensure_future(self._admission.run(partial(session.answer, asking)))
         said, turn = None, None
         try:
-            done, _ = await asyncio.wait([work], timeout=PATIENCE)
+            done, _ = await asyncio.wait([work], timeout=render.PATIENCE)
             if not done:
                 yield {at.stop: gr.update(visible=True)}
             turn = await work

@@ -15,24 +15,24 @@ from markupsafe import Markup
 from app.session import Asking, Turned
 from index.sentences import Heading, Outline
 from index.types import Document, Sentence
-from qa.compose import shown
+from qa.compose import place, shown
 from qa.types import Answer, Citation
 
 __all__ = [
+    "PATIENCE",
     "Mark",
     "as_markdown",
     "as_text",
     "confidence_in_words",
     "conversation",
     "document_page",
-    "place",
     "plain_markdown",
     "saved_page",
     "welcome",
 ]
 
 PATIENCE = 0.5
-"""Seconds."""
+"""Seconds; an answer that takes longer can be stopped, and appears sentence by sentence."""
 SENTENCES_LISTED = 10
 """Of the sentences that were read, so many are listed under 'How this was found'."""
 
@@ -113,13 +113,6 @@ def confidence_in_words(confidence: float) -> str:
     return next(words for least, words in _WORDS if confidence >= least)
 
 
-def place(citation: Citation) -> str:
-    """Returns where a citation stands: document, section, page."""
-    parts = [citation.title] + ([citation.heading] if citation.heading not in (None, citation.title) else [])
-    where = " › ".join(shown(part) for part in parts if part)
-    return where if citation.page is None else f"{where}, page {citation.page}"
-
-
 def as_text(answer: Answer) -> str:
     """Returns an answer and its citations as plain text, to be pasted somewhere."""
     cited = (f"[{each.number}] “{shown(each.quote)}” ({place(each)})" for each in answer.citations)
@@ -128,11 +121,13 @@ def as_text(answer: Answer) -> str:
 
 def as_markdown(answer: Answer) -> str:
     """Returns an answer and its citations as Markdown; what the document says is never taken for markup."""
-    cited = (f"- [{each.number}] “{plain_markdown(each.quote)}” ({plain_markdown(place(each))})" for each in answer.citations)
+    cited = (
+        f"- \\[{each.number}\\] “{plain_markdown(each.quote)}” ({plain_markdown(place(each))})" for each in answer.citations
+    )
     if not answer.citations:
         return answer.text
     said = " ".join(f"{plain_markdown(each.quote)} \\[{each.number}\\]" for each in answer.citations)
-    return "\n".join([said, "", *(line.replace("[", "\\[", 1).replace("]", "\\]", 1) for line in cited)])
+    return "\n".join([said, "", *cited])
 
 
 def plain_markdown(text: str) -> str:

@@ -10,10 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from app.render import Mark, as_markdown, plain_markdown, saved_page
 from app.session import Turned
+from evals.suite.plain import Plain
 from index.errors import QAError
 from index.types import Document
 from qa.types import Citation
@@ -32,11 +33,7 @@ __all__ = [
 ]
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SavedDocument(_Plain):
+class SavedDocument(Plain):
     """A document that was asked."""
 
     id: str
@@ -45,7 +42,7 @@ class SavedDocument(_Plain):
     title: str
 
 
-class SavedCitation(_Plain):
+class SavedCitation(Plain):
     """A citation; offsets are code points of the document's text."""
 
     number: int
@@ -58,7 +55,7 @@ class SavedCitation(_Plain):
     score: float
 
 
-class SavedTurn(_Plain):
+class SavedTurn(Plain):
     """A question and its answer."""
 
     question: str
@@ -72,7 +69,7 @@ class SavedTurn(_Plain):
     nearest: tuple[SavedCitation, ...]
 
 
-class Saved(_Plain):
+class Saved(Plain):
     """A conversation."""
 
     version: Literal[1] = 1

@@ -20,7 +20,7 @@ from app.lines import one_line
 from index.progress import Listener
 from index.receipt import Receipt
 from index.types import Document
-from qa.compose import shown
+from qa.compose import place, shown
 from qa.types import Answer, Citation
 
 if TYPE_CHECKING:
@@ -176,20 +176,15 @@ def listening() -> Iterator[Listener]:
 def _print_quotes(console: Console, citations: Sequence[Citation], *, numbered: bool) -> None:
     for citation in citations:
         marker = f"[{citation.number}] " if numbered else "·   "
-        place = " › ".join(shown(part) for part in (citation.title, citation.heading) if part)
-        if citation.heading == citation.title:
-            place = shown(citation.title)
-        if citation.page is not None:
-            place += f", page {citation.page}"
         quote = f"“{shown(citation.quote)}”"
         if console.is_terminal:
             row = Table.grid()
             row.add_row(Text(marker, style="cyan"), Text(quote))
-            row.add_row("", Text(place, style="dim"))
+            row.add_row("", Text(place(citation), style="dim"))
             console.print(row)
         else:
             _print(console, Text(marker + quote))
-            _print(console, Text(" " * len(marker) + place))
+            _print(console, Text(" " * len(marker) + place(citation)))
 
 
 def _print(console: Console, text: Text) -> None:

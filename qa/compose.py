@@ -10,7 +10,7 @@ from index.types import Sentence
 from qa.reader import Reading
 from qa.types import Citation
 
-__all__ = ["EMPTY", "MAX_SENTENCES", "cite", "leans", "nearest", "not_in_document", "select", "shown", "write"]
+__all__ = ["EMPTY", "MAX_SENTENCES", "cite", "leans", "nearest", "not_in_document", "place", "select", "shown", "write"]
 
 MAX_SENTENCES = 3
 """The most sentences that are chosen; one that leans on the sentence before it brings that one along."""
@@ -110,6 +110,13 @@ def shown(quote: str) -> str:
     A document's own `[3]` is shown as `(3)`, so that every bracketed number in an answer is one of its citations.
     """
     return _MARKER_LIKE.sub(r"(\1)", _CONTROL.sub("", " ".join(quote.split())))
+
+
+def place(citation: Citation) -> str:
+    """Returns where a citation stands, for people: document, section, page."""
+    parts = [citation.title] + ([citation.heading] if citation.heading not in (None, citation.title) else [])
+    where = " › ".join(shown(part) for part in parts if part)
+    return where if citation.page is None else f"{where}, page {citation.page}"
 
 
 def not_in_document(documents: int) -> str:

@@ -6,13 +6,14 @@ from click.testing import CliRunner
 
 from app.cli import qa as command
 from app.feedback import feedback_line, write_feedback
-from app.render import as_markdown, as_text, confidence_in_words, conversation, document_page, place, welcome
+from app.render import as_markdown, as_text, confidence_in_words, conversation, document_page, welcome
 from app.saved import Saved, as_json, as_page, conversation_as_markdown, load_saved, verify
 from app.session import Asking, Turned
 from evals.suite.drafts import load_feedback
 from index.errors import QAError
 from index.load import load_text
 from index.sentences import outline
+from qa.compose import place
 
 pytest_plugins = ["qa_fixtures"]
 

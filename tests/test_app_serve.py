@@ -81,6 +81,30 @@ def test_a_port_that_is_taken_is_one_line(home):
     assert done.stderr == f"qa: port {port} of 127.0.0.1 cannot be listened to; name another with --port\n"
 
 
+WATCH = """
+import os, socket
+
+def watched(connect):
+    def watching(self, address):
+        with open(os.environ["CONNECTIONS"], "a") as file:
+            file.write(f"{address[0] if isinstance(address, tuple) else 'local'}\\n")
+        return connect(self, address)
+    return watching
+
+socket.socket.connect = watched(socket.socket.connect)
+socket.socket.connect_ex = watched(socket.socket.connect_ex)
+"""
+
+
+def test_the_server_connects_to_no_other_machine(embedder, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WATCH)
+    seen = tmp_path / "connections"
+    with chat_served(tmp_path / "home", PYTHONPATH=str(tmp_path), CONNECTIONS=str(seen)) as url:
+        assert Client(url, verbose=False).predict(question=UN, api_name="/ask")["answered"]
+    # Gradio looks whether its own page answers; so the watch is seen to work.
+    assert set(seen.read_text().split()) == {"127.0.0.1"}
+
+
 def test_programs_ask_and_list(chat):
     client = Client(chat[0], verbose=False)
     answer = client.predict(question=UN, api_name="/ask")
