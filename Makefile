@@ -26,12 +26,12 @@ lint: $(READY)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-# Every gold file's development questions; it ends with an error where a gate does not hold.
+# Every gold file's development questions, all of them asked; it ends with an error where a gate does not hold.
 eval: $(READY)
 	$(VENV)/bin/qa eval lint
-	for gold in evals/gold/*.jsonl; do \
-	  $(VENV)/bin/qa eval run $$gold --out eval/$$(basename $$gold .jsonl) || exit $$?; \
-	done
+	ended=0; for gold in evals/gold/*.jsonl; do \
+	  $(VENV)/bin/qa eval run $$gold --out eval/$$(basename $$gold .jsonl) || ended=$$?; \
+	done; exit $$ended
 
 bench: $(READY)
 	$(VENV)/bin/python -m evals.bench

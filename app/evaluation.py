@@ -75,8 +75,8 @@ def run(
     """
     from app.terminal import listening
     from evals.suite.compare import refuse_other_gold
-    from evals.suite.evaluate import evaluate, finish
-    from evals.suite.gates import GATES, check_ids, load_gates, verdict
+    from evals.suite.evaluate import evaluate
+    from evals.suite.gates import check_ids, load_gates, packaged_gates, verdict
     from evals.suite.gold import FOLDER, load_gold
     from evals.suite.lint import refuse_faults
     from evals.suite.reports.files import write_reports
@@ -86,9 +86,9 @@ def run(
     path = gold or FOLDER / "commentary.jsonl"
     folder = out or Path(f"eval-{path.stem}-{'chosen' if ids else split}")
     with listening() as listener:
-        its_gates = load_gates(gates or GATES)
         earlier = load_results(since) if since else None
         gold_set = load_gold(path)
+        its_gates = load_gates(gates) if gates else packaged_gates(gold_set)
         if earlier is not None:
             refuse_other_gold(earlier.gold_sha256, gold_set.sha256)
         refuse_faults(gold_set)
@@ -96,19 +96,19 @@ def run(
         questions = gold_set.part(None if ids or split == "all" else split, ids)
         asked = len(questions) + (sum(question.line.answerable for question in questions) if deletion else 0)
         done = itertools.count(1)
-        results = evaluate(
+        results, finish = evaluate(
             gold_set,
             questions,
             packaged_answerer(listener, llm),
             folder=folder,
             split="chosen" if ids else split,
-            command=_command(gold, split, llm, deletion=deletion),
+            command=_command(gold, split, gates, llm, deletion=deletion),
             deletion=deletion,
             progress=lambda _: listener.progress("asking", next(done), asked),
         )
         said = verdict(results, its_gates)
         write_reports(results, said, folder, earlier)
-        finish(folder)
+        finish()
     click.echo(f"{said.text}\n{one_line(str(folder / 'report.html'))}")
     sys.exit(said.exit_code)
 
@@ -161,16 +161,19 @@ def add(gold: Path, feedback: Path) -> None:
     from evals.suite.drafts import add_drafts, load_feedback
 
     with _bad_gold_ends():
-        made = add_drafts(load_feedback(feedback), gold)
-    for line in made.passed_over:
+        lines, faults = load_feedback(feedback)
+        made = add_drafts(lines, gold)
+    passed_over = [*faults, *made.passed_over]
+    for line in passed_over:
         click.echo(f"passed over: {one_line(line)}", err=True)
-    click.echo(f"{len(made.added)} drafts added, {made.known} known before, {len(made.passed_over)} passed over")
+    click.echo(f"{len(made.added)} drafts added, {made.known} known before, {len(passed_over)} passed over")
     if made.added:
         click.echo("Look at each, take REVIEW out of its notes, then: qa eval lint " + shlex.quote(one_line(str(gold))))
 
 
-def _command(gold: Path | None, split: str, llm: LanguageModelSettings | None, *, deletion: bool) -> str:
+def _command(gold: Path | None, split: str, gates: Path | None, llm: LanguageModelSettings | None, *, deletion: bool) -> str:
     words = ["qa", "eval", "run", *([str(gold)] if gold else []), "--split", split, *([] if deletion else ["--no-deletion"])]
+    words += ["--gates", str(gates)] if gates else []
     if llm is not None:
         words += ["--llm", llm.model, "--llm-url", llm.url]
     return one_line(shlex.join(words))

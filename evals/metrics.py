@@ -6,6 +6,7 @@ Shares come with what they are shares of, so that a report can give counts and a
 from __future__ import annotations
 
 import collections
+import itertools
 import math
 import re
 import string
@@ -191,12 +192,14 @@ def aurc(confidences: Sequence[float], wrong: Sequence[bool]) -> float:
 
 
 def augrc(confidences: Sequence[float], wrong: Sequence[bool]) -> float:
-    """Returns the mean generalised risk over all coverages, in 0..1, lower is better; NaN of nothing.
+    """Returns the area under the generalised risk over coverage, in 0..0.5, lower is better; NaN of nothing.
 
-    Generalised risk is `coverage * risk`, the share of all questions that are answered wrongly. Traub et al. 2024.
+    Generalised risk is `coverage * risk`, the share of all questions that are answered wrongly; straight lines between its
+    points, from (0, 0). Traub et al. 2024.
     """
-    points = risk_coverage(confidences, wrong)
-    return sum(coverage * risk for coverage, risk in points) / len(points) if points else float("nan")
+    points = [(0.0, 0.0), *((coverage, coverage * risk) for coverage, risk in risk_coverage(confidences, wrong))]
+    areas = [(after[0] - before[0]) * (after[1] + before[1]) / 2 for before, after in itertools.pairwise(points)]
+    return sum(areas) if areas else float("nan")
 
 
 def coverage_at_risk(confidences: Sequence[float], wrong: Sequence[bool], most: float = 0.05) -> float:

@@ -10,7 +10,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "bootstrap", "holm", "mcnemar", "questions_needed", "sign_flip", "wilson"]
+__all__ = [
+    "Interval",
+    "bootstrap",
+    "holm",
+    "mcnemar",
+    "percentile_interval",
+    "questions_needed",
+    "resampled_means",
+    "sign_flip",
+    "wilson",
+]
 
 RESAMPLES = 2000
 EXACT = 12
@@ -43,11 +53,25 @@ def bootstrap(values: Sequence[float], clusters: Sequence[str]) -> Interval:
         values: One for each question.
         clusters: Of each question; questions of one cluster are not independent.
     """
+    return percentile_interval(resampled_means(values, clusters))
+
+
+def resampled_means(values: Sequence[float], clusters: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Returns 2,000 means over clusters drawn with replacement, the same ones for the same clusters; none of fewer than two."""
     sums, sizes = _cluster_sums(values, clusters)
     if len(sums) < 2:
-        return Interval(math.nan, math.nan)
+        return np.empty(0)
     drawn = np.random.default_rng(SEED).integers(0, len(sums), size=(RESAMPLES, len(sums)))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [2.5, 97.5])
+    means: npt.NDArray[np.float64] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    return means
+
+
+def percentile_interval(resampled: npt.NDArray[np.float64]) -> Interval:
+    """Returns the middle 95% of what was found in resamples, those left out that have none (NaN); NaN twice where all are."""
+    resampled = resampled[~np.isnan(resampled)]
+    if not len(resampled):
+        return Interval(math.nan, math.nan)
+    low, high = np.percentile(resampled, [2.5, 97.5])
     return Interval(float(low), float(high))
 
 
@@ -87,16 +111,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def questions_needed(differences: Sequence[float]) -> int | None:
-    """Returns how many questions in all would show a mean difference like this one (p < 0.05) four times in five.
+def questions_needed(questions: int, p_value: float, tests: int) -> int | None:
+    """Returns how many questions in all would show a difference like this one four times in five, the strictest test passed.
 
-    `((1.96 + 0.84) * deviation / mean)^2`, the paired z-test's, as if all were independent; None where there is nothing to go
-    by.
+    `questions * ((z(1 - 0.05 / 2 tests) + z(0.8)) / z(1 - p / 2))^2`: the normal deviate of a difference grows with the root of
+    the number of questions. That of the test's own p-value is taken, so that exact tests and clusters are heeded.
+
+    Args:
+        questions: How many were asked.
+        p_value: Two-sided, before it is adjusted.
+        tests: How many there are in all; Holm holds the smallest p-value against 0.05 / tests.
+
+    Returns:
+        None where there is no difference to go by.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    if len(values) < 2 or values.mean() == 0 or values.std(ddof=1) == 0:
+    from scipy.stats import norm
+
+    found = float(norm.isf(p_value / 2))
+    if found <= 0:
         return None
-    return math.ceil(((1.96 + 0.8416) * float(values.std(ddof=1)) / float(values.mean())) ** 2)
+    return math.ceil(questions * ((float(norm.isf(0.025 / tests)) + float(norm.isf(0.2))) / found) ** 2)
 
 
 def _cluster_sums(values: Sequence[float], clusters: Sequence[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

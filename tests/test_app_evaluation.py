@@ -145,7 +145,10 @@ def test_add_makes_drafts_of_feedback(call, write_gold, tmp_path):
     gold.write_text(gold.read_text().replace("REVIEW: ", ""))
     assert call("lint", gold).exit_code == 0
     (tmp_path / "feedback.jsonl").write_text(json.dumps({"x": 1}))
-    assert call("add", gold, "--from", "feedback.jsonl").exit_code == 2
+    result = call("add", gold, "--from", "feedback.jsonl")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "0 drafts added, 0 known before, 1 passed over")
+    assert "passed over: feedback.jsonl:1: " in result.stderr
+    assert call("add", gold, "--from", "nothing.jsonl").exit_code == 2
 
 
 def test_a_language_model_is_evaluated_like_any_other_answerer(call, write_gold, tmp_path):

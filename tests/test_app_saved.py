@@ -169,7 +169,7 @@ def test_feedback_is_what_the_evals_read(turns, tmp_path):
     path = tmp_path / "new" / "feedback.jsonl"
     for right, turn in ((True, turns[0]), (False, turns[3])):
         write_feedback(feedback_line(turn, right, "x" * 5000, AT), path)
-    first, second = load_feedback(path)
+    (first, second), _ = load_feedback(path)
     assert (first.question, first.right, len(first.remark)) == (UN, True, 1000)
     assert second.history == [UN, LEAD]  # an empty question is none
     assert first.citations[0].quote == turns[0].answer.citations[0].quote
@@ -190,7 +190,7 @@ def test_feedback_written_at_the_same_time_stays_apart(turns, tmp_path):
     path = tmp_path / "feedback.jsonl"
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: write_feedback(feedback_line(turns[0], True, str(n), AT), path), range(100)))
-    assert sorted(int(line.remark) for line in load_feedback(path)) == list(range(100))
+    assert sorted(int(line.remark) for line in load_feedback(path)[0]) == list(range(100))
 
 
 def test_feedback_that_cannot_be_written_is_one_line(turns, tmp_path):

@@ -127,7 +127,9 @@ def test_risk_and_coverage_by_hand():
     confidences, wrong = [0.9, 0.8, 0.7, 0.6], [False, True, False, True]
     assert risk_coverage(confidences, wrong) == [(0.25, 0), (0.5, 0.5), (0.75, 1 / 3), (1, 0.5)]
     assert aurc(confidences, wrong) == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
-    assert augrc(confidences, wrong) == pytest.approx((0 + 1 / 4 + 1 / 4 + 2 / 4) / 4)
+    # Trapezoids under 0, 0, 1/4, 1/4, 2/4, each a quarter wide.
+    assert augrc(confidences, wrong) == pytest.approx((0 + 1 / 8 + 1 / 4 + 3 / 8) / 4)
+    assert augrc([0.5] * 4, wrong) == pytest.approx(1 / 4)  # nothing is known: a straight line to 2/4
     assert coverage_at_risk(confidences, wrong) == 0.25
     assert coverage_at_risk(confidences, wrong, most=0.5) == 1
     assert coverage_at_risk([0.5], [True]) == 0

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from evals.statistics import bootstrap, holm, mcnemar, questions_needed, sign_flip, wilson
+from evals.statistics import bootstrap, holm, mcnemar, questions_needed, resampled_means, sign_flip, wilson
 
 
 def test_wilson_agrees_with_published_values():
@@ -66,6 +66,14 @@ def test_holm_multiplies_and_never_falls():
 
 
 def test_questions_needed():
-    assert questions_needed([1.0, 0.0] * 50) == math.ceil((2.8016 * 0.502519 / 0.5) ** 2)
-    assert questions_needed([0.0, 0.0]) is None
-    assert questions_needed([1.0]) is None
+    # A deviate of 1.96 has to become one of 1.96 + 0.84, and of 2.638 + 0.84 where the smallest of six must be below 0.05 / 6.
+    assert questions_needed(100, 0.05, 1) == math.ceil(100 * (2.8016 / 1.95996) ** 2)
+    assert questions_needed(100, 0.05, 6) == math.ceil(100 * ((2.63826 + 0.84162) / 1.95996) ** 2)
+    assert questions_needed(100, 1.0, 6) is None
+
+
+def test_resampled_means_are_drawn_alike_for_the_same_clusters():
+    clusters = list("aabbccd")
+    easy, hard = [1.0, 1, 0, 1, 1, 1, 0], [0.5, 0.5, 0, 0.5, 0.5, 0.5, 0]
+    assert resampled_means(hard, clusters) == pytest.approx(0.5 * resampled_means(easy, clusters))
+    assert len(resampled_means([1.0], ["a"])) == 0

@@ -77,6 +77,15 @@ def test_a_line_that_is_not_json_and_a_missing_file_are_faults(write_gold, tmp_p
         load_gold(path)
     with pytest.raises(GoldError, match=r"none.jsonl: cannot be read"):
         load_gold(tmp_path / "none.jsonl")
+    path.write_text(json.dumps(line())[:-1] + ', "id": "again"}\n')
+    with pytest.raises(GoldError, match=r"rules.jsonl:1: id: stands there twice"):
+        load_gold(path)
+    path.write_text("[" * 100_000 + "\n")
+    with pytest.raises(GoldError, match="nested too deeply"):
+        load_gold(path)
+    path.write_text(json.dumps(line(must_not=["a{99999999999}"])) + "\n")
+    with pytest.raises(GoldError, match="a regular expression is too large"):
+        load_gold(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(GoldError, match="not UTF-8 at byte 0"):
         load_gold(path)

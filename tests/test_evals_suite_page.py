@@ -23,7 +23,7 @@ def report(write_gold, tmp_path):
     evil = without_answer(id="evil", category="prompt-injection", cluster="evil", question=f"Say {EVIL}", notes=EVIL)
     gold = load_gold(write_gold(*LINES, evil))
     options = {"folder": tmp_path / "out", "split": "dev", "command": "qa eval run rules.jsonl", "deletion": False}
-    results = evaluate(gold, gold.questions, packaged_answerer(Listener()), progress=lambda _: None, **options)
+    results, _ = evaluate(gold, gold.questions, packaged_answerer(Listener()), progress=lambda _: None, **options)
     # One that failed, whatever the reader makes of these questions.
     failed = tuple(
         each.model_copy(

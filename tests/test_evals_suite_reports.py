@@ -25,7 +25,7 @@ def results_of(tmp_path):
 
     def evaluated(gold):
         options = {"folder": tmp_path / "out", "split": "dev", "command": "qa eval run", "deletion": False}
-        return evaluate(gold, gold.questions, answerer, progress=lambda _: None, **options)
+        return evaluate(gold, gold.questions, answerer, progress=lambda _: None, **options)[0]
 
     return evaluated
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from evals.suite.compare import compare, comparison_text
-from evals.suite.evaluate import JOURNALS, evaluate, finish
-from evals.suite.gates import Gates, check_ids, load_gates, verdict
+from evals.suite.evaluate import evaluate
+from evals.suite.gates import Gates, check_ids, load_gates, packaged_gates, verdict
 from evals.suite.gold import FOLDER, load_gold
 from evals.suite.ladder import GOLD, TRIVIAL, skill
 from evals.suite.results import Results, load_results
@@ -30,7 +30,7 @@ def run(gold, answerer, tmp_path):
     def evaluated(answerer=answerer, gold=gold, questions=None, **options):
         asked = []
         whole = {"folder": tmp_path / "out", "split": "dev", "command": "qa eval run", "deletion": True} | options
-        results = evaluate(gold, questions or gold.questions, answerer, progress=asked.append, **whole)
+        results, evaluated.finish = evaluate(gold, questions or gold.questions, answerer, progress=asked.append, **whole)
         return results, asked
 
     return evaluated
@@ -106,11 +106,19 @@ def test_a_question_that_ends_in_an_error_is_unscored_and_ends_nothing(run, answ
     assert (judged.status, judged.exit_code) == ("questions failed to run", 3)
 
 
+def test_whatever_goes_wrong_with_a_question_is_its_own(run, answerer):
+    results, _ = run(stumbling(answerer, "rent", ZeroDivisionError("by nothing")), deletion=False)
+    assert [entry.record.error for entry in results.entries if entry.record.status == "failed"] == [
+        "ZeroDivisionError: by nothing"
+    ]
+    assert verdict(results, load_gates()).exit_code == 3
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(run, answerer, tmp_path):
     whole, _ = run(folder=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(stumbling(answerer, "rent", KeyboardInterrupt()))
-    (journal,) = (tmp_path / "out").glob(f"{JOURNALS[0]}-*.jsonl")
+    (journal,) = (tmp_path / "out").glob(".run-*.jsonl")
     with journal.open("ab") as file:
         file.write('{"id": "rent", "text": "“'.encode()[:-1])  # cut off in the middle of a line, and of a character
     asked_for = []
@@ -131,14 +139,15 @@ def test_an_interrupted_run_goes_on_where_it_stopped(run, answerer, tmp_path):
         assert one.score == other.score
         assert one.record.candidates == other.record.candidates
     assert (results.resumed, whole.resumed) == (2, 0)
-    finish(tmp_path / "out")
-    assert not journal.exists()
+    run.finish()
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_another_run_in_the_same_folder_begins_at_the_beginning_and_loses_nothing(run, answerer):
     with pytest.raises(KeyboardInterrupt):
         run(stumbling(answerer, "rent", KeyboardInterrupt()))
     other, _ = run(replace(answerer, settings={"answerer": "another"}))
+    run.finish()
     assert other.resumed == 0
     same, _ = run()
     assert same.resumed == 2
@@ -221,6 +230,17 @@ def test_skill_is_0_for_trivial_and_1_for_gold():
     assert skill(0.1, ladder) < 0
 
 
+def test_skill_has_an_interval_and_is_in_the_verdict(run):
+    results, _ = run()
+    skill = results.figure("skill")
+    assert skill.low <= skill.value <= skill.high <= 1
+    assert f"; skill {skill.value:.2f}" in verdict(results, load_gates()).text
+    worse = with_wrong(results, {entry.gold.id for entry in results.entries})
+    bad = skill.model_copy(update={"value": -0.2})
+    figures = tuple(bad if figure.name == "skill" else figure for figure in worse.figures)
+    assert "no better than answering all alike" in verdict(worse.model_copy(update={"figures": figures}), load_gates()).text
+
+
 class TestGates:
     def gates(self, **fields):
         return Gates.model_validate({"invariants": {"quote validity": {"least": 1.0}}} | fields)
@@ -229,7 +249,7 @@ class TestGates:
         results, _ = run()
         judged = verdict(results, self.gates())
         assert (judged.status, judged.exit_code) == ("passed", 0)
-        assert judged.text.startswith("Passed: ")
+        assert judged.text.startswith("Passed: all 1 gates hold (none of them is about quality); ")
 
     def test_a_floor_and_a_ceiling(self, run):
         results, _ = run()
@@ -279,6 +299,12 @@ class TestGates:
             load_gates(tmp_path / "gates.toml")
         with pytest.raises(QAError, match="cannot be read"):
             load_gates(tmp_path / "none.toml")
+
+    def test_another_file_of_the_same_name_has_no_floors(self, gold, tmp_path):
+        assert packaged_gates(load_gold(FOLDER / "ferry-inquiry.jsonl")).gold
+        found = packaged_gates(replace(gold, path=tmp_path / "ferry-inquiry.jsonl"))
+        assert found.invariants
+        assert not found.gold
 
     def test_those_of_the_package_speak_of_its_gold_files(self):
         gates = load_gates()

@@ -1,4 +1,5 @@
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from evals.suite.blame import blame
 from evals.suite.figures import Asked, share, shown
 from evals.suite.record import Cited, Read, Record, Selection, would_show
 from evals.suite.scoring import score
-from evals.suite.summary import HEADLINES, by_category, figures
+from evals.suite.summary import OF_A_CATEGORY, by_category, figures
 
 pytest_plugins = ["suite_fixtures"]
 
@@ -130,7 +131,7 @@ def test_all_right_is_1_everywhere(right):
         assert figure(right, name).value == 1, name
     assert figure(right, "over-refusal").value == 0
     assert figure(right, "utility").value == 1
-    assert [each.name for each in figures(right)][:6] == list(HEADLINES)
+    assert [each.name for each in figures(right)][:6] == list(OF_A_CATEGORY)
 
 
 class TestMutations:
@@ -174,7 +175,7 @@ class TestMutations:
 def test_categories_have_their_own_headlines(right):
     grid = by_category(right)
     assert list(grid) == ["fact", "multi-evidence", "why", "unanswerable-near", "false-premise", "empty"]
-    assert [each.name for each in grid["why"]] == [*HEADLINES, "unscored"]
+    assert [each.name for each in grid["why"]] == [*OF_A_CATEGORY, "unscored"]
     assert shown(grid["why"][1]) == "1 of 1"
     assert shown(grid["empty"][2]) == "–"
 
@@ -199,7 +200,7 @@ class TestBlame:
     def selection(self, question, least, *quotes):
         return Selection(least=least, spans=record(question, *quotes).spans)
 
-    def candidates(self, question, *quotes):
+    def found(self, question, *quotes):
         return tuple(Read(start=s, end=e, score=0.5) for s, e in record(question, *quotes).spans)
 
     def of(self, gold, number, its, others=()):
@@ -227,13 +228,13 @@ class TestBlame:
         )
 
     def test_not_retrieved(self, gold):
-        its = record(gold.questions[0], RENT, candidates=self.candidates(gold.questions[0], RENT))
+        its = record(gold.questions[0], RENT, passages=self.found(gold.questions[0], RENT))
         assert self.of(gold, 0, its).stage == "not retrieved"
 
     def test_ranked_too_low_and_what_would_mend_it(self, gold):
         question = gold.questions[1]
         selections = (self.selection(question, 1.0, KEY), self.selection(question, 0.628, KEY, PAID))
-        its = record(question, KEY, candidates=self.candidates(question, KEY, PAID), selections=selections)
+        its = record(question, KEY, passages=self.found(question, KEY, PAID), selections=selections)
         found = self.of(gold, 1, its)
         assert (found.stage, found.mend) == (
             "ranked too low",
@@ -242,14 +243,23 @@ class TestBlame:
 
     def test_ranked_too_low_where_no_threshold_helps(self, gold):
         question = gold.questions[0]
-        its = record(question, RENT, candidates=self.candidates(question, RENT, DOGS, KEY, NIGHTS))
+        its = record(question, RENT, passages=self.found(question, RENT, DOGS, KEY, NIGHTS))
         found = self.of(gold, 0, its)
         assert (found.stage, found.mend) == ("ranked too low", "")
 
     def test_shown_but_wrong(self, gold):
         question = gold.questions[0]
-        its = record(question, NIGHTS, RENT, candidates=self.candidates(question, NIGHTS, RENT))
+        its = record(question, NIGHTS, RENT, passages=self.found(question, NIGHTS, RENT))
         assert self.of(gold, 0, its).stage == "shown but wrong"
+
+    def test_what_must_not_be_said_does_not_hide_what_was_found(self, gold):
+        question = replace(gold.questions[0], must_not=(re.compile("Dogs"),))
+        its = record(question, DOGS, passages=self.found(question, DOGS, NIGHTS))
+        asked = Asked(question, its, score(question, its, []))
+        assert blame(asked, [asked]).stage == "ranked too low"
+        its = record(question, DOGS, NIGHTS, passages=self.found(question, DOGS, NIGHTS))
+        asked = Asked(question, its, score(question, its, []))
+        assert (asked.score.outcome, blame(asked, [asked]).stage) == ("wrong", "shown but wrong")
 
     def test_ended_in_an_error(self, gold):
         assert self.of(gold, 0, Record(id="nights", status="failed", error="x")).stage == "ended in an error"

@@ -11,7 +11,7 @@ from evals.suite.figures import Asked
 from evals.suite.gold import GoldQuestion
 from evals.suite.plain import Plain
 from evals.suite.record import would_show
-from evals.suite.scoring import COMPLETE, RIGHT, judge
+from evals.suite.scoring import RIGHT, judge
 
 __all__ = ["STAGES", "Blame", "Stage", "blame"]
 
@@ -20,10 +20,10 @@ Stage = Literal[
 ]
 STAGES: dict[Stage, str] = {
     "ended in an error": "the question could not be answered at all",
-    "not retrieved": "a vital sentence was not read",
-    "ranked too low": "every vital sentence was read, but others were put before one of them, or chosen by a language model",
+    "not retrieved": "a vital sentence stands in no passage that was found",
+    "ranked too low": "every vital sentence was found, but others came before one of them and were chosen",
     "declined by threshold": "the right sentences came first, but the confidence was too low to show them",
-    "shown but wrong": "every vital sentence was shown, with too much that does not belong there",
+    "shown but wrong": "every vital sentence was shown, with too much, or something that must not be said, beside it",
     "wrongly answered": "the document does not answer, but an answer was shown",
 }
 
@@ -54,9 +54,10 @@ def blame(failed: Asked, everything: Sequence[Asked]) -> Blame | None:
     if not record.answered and judge(question, would_show(record), answered=True)[2] in RIGHT:
         reached = math.floor(record.confidence * 100) / 100
         return Blame(stage="declined by threshold", mend=_mend("answer", everything, failed, answer=reached))
-    if not _complete(question, [each.span for each in record.candidates]):
+    # A reader may choose a sentence that stood in no passage found: one that another leans on.
+    if not _has_all(question, [*(each.span for each in record.passages), *record.spans]):
         return Blame(stage="not retrieved")
-    stage: Stage = "shown but wrong" if record.answered and _complete(question, record.spans) else "ranked too low"
+    stage: Stage = "shown but wrong" if record.answered and _has_all(question, record.spans) else "ranked too low"
     if record.answered:
         for selection in record.selections:
             if mend := _mend("evidence", everything, failed, evidence=math.floor(selection.least * 100) / 100):
@@ -86,5 +87,5 @@ def _would_pass(asked: Asked, answer: float | None, evidence: float | None) -> b
     return judge(asked.question, shown, answered, own_words)[2] in RIGHT
 
 
-def _complete(question: GoldQuestion, shown: Sequence[Span]) -> bool:
-    return judge(question, shown, answered=True)[2] in COMPLETE
+def _has_all(question: GoldQuestion, shown: Sequence[Span]) -> bool:
+    return judge(question, shown, answered=True)[0] == 1.0

@@ -27,7 +27,7 @@ class Change:
     interval: Interval
     """95%, of the difference, by bootstrap over clusters."""
     p_value: float
-    """Adjusted for the number of headlines (Holm)."""
+    """Adjusted for the number of figures compared (Holm)."""
     needed: int | None
     """About how many questions would show such a difference; None where there is none."""
     questions: int
@@ -141,12 +141,15 @@ def _changes(pairs: Sequence[tuple[Entry, Entry]]) -> tuple[Change, ...]:
                 after=statistics.fmean(after for _, after, _ in both),
                 interval=bootstrap(differences, its_clusters),
                 p_value=p_value,
-                needed=questions_needed(differences),
+                needed=None,
                 questions=len(both),
             )
         )
     adjusted = holm([change.p_value for change in found])
-    return tuple(replace(change, p_value=p_value) for change, p_value in zip(found, adjusted, strict=True))
+    return tuple(
+        replace(change, p_value=p_value, needed=questions_needed(change.questions, change.p_value, len(found)))
+        for change, p_value in zip(found, adjusted, strict=True)
+    )
 
 
 _SHARES = ("passed", "complete answers", "unanswerable handled", "over-refusal")

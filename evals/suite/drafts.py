@@ -76,11 +76,11 @@ class Added:
     """Why a line became none; a line each."""
 
 
-def load_feedback(path: Path) -> list[FeedbackLine]:
-    """Reads feedback.
+def load_feedback(path: Path) -> tuple[list[FeedbackLine], list[str]]:
+    """Returns feedback, and what is wrong with lines that cannot be read: a writer that was killed leaves half a line.
 
     Raises:
-        GoldError: The file is missing or a line has a fault; the message names the line.
+        GoldError: The file is missing or not UTF-8.
     """
     found, faults = [], []
     for number, line in read_lines(path):
@@ -88,9 +88,7 @@ def load_feedback(path: Path) -> list[FeedbackLine]:
             found.append(FeedbackLine.model_validate_json(line))
         except ValidationError as error:
             faults.append(f"{path.name}:{number}: {first_fault(error)}")
-    if faults:
-        raise GoldError(faults)
-    return found
+    return found, faults
 
 
 def add_drafts(feedback: Iterable[FeedbackLine], out: Path) -> Added:

@@ -10,10 +10,13 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
+from evals.statistics import Interval, percentile_interval, resampled_means
 from evals.suite.blame import blame
 from evals.suite.figures import Asked, Figure, known, share
 from evals.suite.gold import GoldQuestion, GoldSet
@@ -22,14 +25,12 @@ from evals.suite.ladder import climb, skill
 from evals.suite.record import Record
 from evals.suite.results import AskedDocument, Entry, Marks, Results, Rung
 from evals.suite.run import Answerer, Library, Progress, ask_all, delete_and_ask
-from evals.suite.scoring import score
+from evals.suite.scoring import Score, score
 from evals.suite.summary import by_category, figures
 
-__all__ = ["JOURNALS", "evaluate", "finish"]
+__all__ = ["evaluate"]
 
 ROOT = Path(__file__).parents[2]
-JOURNALS = ("run", "deletion")
-"""What the files are called in which a run keeps its records while it lasts."""
 
 
 def evaluate(
@@ -42,10 +43,10 @@ def evaluate(
     command: str,
     deletion: bool,
     progress: Progress,
-) -> Results:
+) -> tuple[Results, Callable[[], None]]:
     """Returns the results of a run; interrupted, it goes on where it stopped when it is called again.
 
-    The records that the run keeps in the folder are deleted by `finish`, once the results are written.
+    The second thing returned deletes the records that the run keeps in the folder; to be called once the results are written.
 
     Args:
         gold: The gold file.
@@ -60,7 +61,7 @@ def evaluate(
     started = time.perf_counter()
     library = Library(answerer.open_document)
     fingerprint = _fingerprint(gold, questions, answerer)
-    journals = [Journal(folder, name, fingerprint) for name in JOURNALS]
+    journals = [Journal(folder, name, fingerprint) for name in ("run", "deletion")]
     records = journals[0].keep(ask_all(questions, library, journals[0].done, progress))
     asked = [_asked(question, record, library) for question, record in zip(questions, records, strict=True)]
     without: dict[str, Record] = {}
@@ -73,8 +74,8 @@ def evaluate(
         name: Rung(score=statistics.fmean(each.value or 0.0 for each in scores), passed=sum(each.passed for each in scores))
         for name, scores in rungs.items()
     }
-    found = [*figures(asked), _skill_figure(scored, ladder), *_deletion_figures(asked, without)]
-    return Results(
+    found = [*figures(asked), _skill_figure(scored, rungs), *_deletion_figures(asked, without)]
+    results = Results(
         made_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=command,
         gold=gold.path.name,
@@ -98,12 +99,11 @@ def evaluate(
         ladder=ladder,
     )
 
+    def finish() -> None:
+        for journal in journals:
+            journal.remove()
 
-def finish(folder: Path) -> None:
-    """Deletes the records that runs kept in the folder while they lasted: their results are written."""
-    for name in JOURNALS:
-        for path in folder.glob(f"{name}-*.jsonl"):
-            path.unlink()
+    return results, finish
 
 
 def _asked(question: GoldQuestion, record: Record, library: Library) -> Asked:
@@ -131,15 +131,26 @@ def _entry(its: Asked, everything: Sequence[Asked], without: Mapping[str, Record
     )
 
 
-def _skill_figure(scored: Sequence[Asked], ladder: Mapping[str, Rung]) -> Figure:
-    value = math.nan
+def _skill_figure(scored: Sequence[Asked], rungs: Mapping[str, Sequence[Score]]) -> Figure:
+    values = {name: [each.value or 0.0 for each in scores] for name, scores in rungs.items()}
+    ours = [each.score.value or 0.0 for each in scored]
+    clusters = [each.question.line.cluster for each in scored]
+    value, interval = math.nan, Interval(math.nan, math.nan)
     if scored:
-        score = statistics.fmean(each.score.value or 0.0 for each in scored)
-        value = skill(score, {name: rung.score for name, rung in ladder.items()})
-    meaning = (
-        "how far on the way from the best rung that does not look at the question, 0, to citing just the gold sentences, 1"
+        value = skill(statistics.fmean(ours), {name: statistics.fmean(its) for name, its in values.items()})
+        # The rungs are drawn together with the run, so that an easy sample is easy for all.
+        drawn = {name: resampled_means(its, clusters) for name, its in values.items()}
+        columns = [dict(zip(drawn, row, strict=True)) for row in zip(*drawn.values(), strict=True)]
+        again = zip(resampled_means(ours, clusters), columns, strict=True)
+        interval = percentile_interval(np.array([skill(mean, rung) for mean, rung in again]))
+    return Figure(
+        name="skill",
+        value=known(value),
+        low=known(interval.low),
+        high=known(interval.high),
+        of=len(scored),
+        meaning="from 0, the best rung that does not look at the question, to 1, citing just the gold sentences",
     )
-    return Figure(name="skill", value=known(value), of=len(scored), meaning=meaning)
 
 
 def _deletion_figures(asked: Sequence[Asked], without: Mapping[str, Record]) -> list[Figure]:

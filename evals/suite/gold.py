@@ -177,3 +177,5 @@ def _patterns(written: Iterable[str]) -> tuple[re.Pattern[str], ...]:
         return tuple(re.compile(pattern, re.IGNORECASE) for pattern in written)
     except re.error as error:
         raise GoldError(f"{error.pattern!r} is no regular expression ({error.msg})") from None
+    except (OverflowError, RecursionError) as error:
+        raise GoldError(f"a regular expression is too large ({error})") from None

@@ -23,7 +23,7 @@ class Journal:
             name: What the records are of.
             fingerprint: Of everything that a record depends on.
         """
-        self._path = path = folder / f"{name}-{fingerprint[:12]}.jsonl"
+        self._path = path = folder / f".{name}-{fingerprint[:12]}.jsonl"
         self.done: dict[str, Record] = {}
         """Records that were kept before; those of questions that failed are asked again."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +36,10 @@ class Journal:
                 continue
             if record.status != "failed":
                 self.done[record.id] = record
+
+    def remove(self) -> None:
+        """Deletes the file: what it held is kept elsewhere now."""
+        self._path.unlink(missing_ok=True)
 
     def keep(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yields records, each of them written before the next is made."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from evals.questions import Span
 from evals.readers import Ask, always_abstain, bm25, first_three, minilm
@@ -43,7 +43,7 @@ def climb(questions: Sequence[GoldQuestion], library: Library) -> dict[str, list
     return scores
 
 
-def skill(value: float, ladder: dict[str, float]) -> float:
+def skill(value: float, ladder: Mapping[str, float]) -> float:
     """Returns how far a score is on the way from the best trivial rung, 0, to the gold sentences, 1; it may be below 0.
 
     `(value - best trivial) / (gold - best trivial)`.

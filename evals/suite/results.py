@@ -88,7 +88,7 @@ class Results(Plain):
     entries: tuple[Entry, ...]
     figures: tuple[Figure, ...]
     categories: dict[str, tuple[Figure, ...]]
-    """The headlines of each category."""
+    """The main figures of each category."""
     ladder: dict[str, Rung]
 
     def figure(self, name: str) -> Figure:

@@ -177,5 +177,7 @@ def _ask(question: GoldQuestion, open_document: Callable[[], Opened], *, cold: b
         again = opened.ask(question.line.question, history=question.line.history)
     except QAError as error:
         return Record(id=question.id, status="failed", error=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong with one question, the others are asked, and it is unscored
+        return Record(id=question.id, status="failed", error=f"{type(error).__name__}: {error}")
     same = (answer.text, answer.confidence, answer.citations) == (again.text, again.confidence, again.citations)
     return record_of(question.id, answer, opened.corpus, seconds, cold=cold, same_again=same)

@@ -150,13 +150,23 @@ def parse_line(written: str) -> GoldLine:
         GoldError: It is not JSON, or a field is missing, unknown or wrong; the message names the field, not the line.
     """
     try:
-        fields = json.loads(written)
+        fields = json.loads(written, object_pairs_hook=_once_each)
     except ValueError as error:
         raise GoldError(f"not JSON ({error})") from None
+    except RecursionError:
+        raise GoldError("not a gold line (nested too deeply)") from None
     try:
         return GoldLine.model_validate(fields)
     except ValidationError as error:
         raise GoldError(first_fault(error)) from None
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        twice = next(name for at, (name, _) in enumerate(pairs) if name in dict(pairs[:at]))
+        raise GoldError(f"{twice}: stands there twice")
+    return fields
 
 
 def first_fault(error: ValidationError) -> str:

@@ -147,7 +147,7 @@ def judge(
     found = [_supplies(nugget, shown, own_words) for nugget in question.vital]
     recall = sum(found) / len(found)
     precision = _precision(question, shown)
-    if refused or not any(found):
+    if refused or not any(_supplies(nugget, shown, own_words) for nugget in question.nuggets):
         return recall, precision, "wrong"
     if not all(found):
         return recall, precision, "incomplete"

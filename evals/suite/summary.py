@@ -10,35 +10,41 @@ from collections.abc import Sequence
 from typing import Literal
 
 from evals import metrics
+from evals.statistics import bootstrap
 from evals.suite.figures import Asked, Figure, known, mean, share
 from evals.suite.scoring import COMPLETE, RIGHT
 
-__all__ = ["HEADLINES", "by_category", "figures"]
+__all__ = ["HEADLINES", "OF_A_CATEGORY", "by_category", "figures"]
 
-HEADLINES = ("answer score", "passed", "complete answers", "citation precision", "unanswerable handled", "over-refusal")
+HEADLINES = ("skill", "answer score", "complete answers", "citation precision", "unanswerable handled", "over-refusal")
 """The six figures that a report begins with."""
+OF_A_CATEGORY = ("answer score", "passed", "complete answers", "citation precision", "unanswerable handled", "over-refusal")
+"""Those that each category has."""
+
+
+PRECISION = "cited characters that are evidence, of those that are not fair context; over answers that cite more than that"
 
 
 def figures(asked: Sequence[Asked]) -> list[Figure]:
-    """Returns all figures over the questions, the headlines first."""
+    """Returns all figures over the questions but those that need another run: skill, and evidence deletion."""
     scored = _scored(asked)
-    found = [*_headlines(scored), *_of_citations(scored), *_of_abstention(scored), *_of_confidence(scored)]
+    found = [*_main(scored), *_of_citations(scored), *_of_abstention(scored), *_of_confidence(scored)]
     return [*found, *_of_retrieval(scored), *_of_text(scored), *_of_stability(scored), *_of_time(scored), _unscored(asked)]
 
 
 def by_category(asked: Sequence[Asked]) -> dict[str, list[Figure]]:
-    """Returns the headlines of each category, and what is unscored in it; in the order in which they come up."""
+    """Returns the main figures of each category, and what is unscored in it; in the order in which they come up."""
     groups: dict[str, list[Asked]] = collections.defaultdict(list)
     for each in asked:
         groups[each.question.line.category].append(each)
-    return {category: [*_headlines(_scored(group)), _unscored(group)] for category, group in groups.items()}
+    return {category: [*_main(_scored(group)), _unscored(group)] for category, group in groups.items()}
 
 
 def _scored(asked: Sequence[Asked]) -> list[Asked]:
     return [each for each in asked if each.score.outcome != "failed"]
 
 
-def _headlines(asked: Sequence[Asked]) -> list[Figure]:
+def _main(asked: Sequence[Asked]) -> list[Figure]:
     due = [each for each in asked if each.answerable]
     answered = [each for each in asked if each.score.precision is not None]
     others = [each for each in asked if not each.answerable]
@@ -51,7 +57,7 @@ def _headlines(asked: Sequence[Asked]) -> list[Figure]:
             "complete and at least half of it evidence, or rightly declined",
         ),
         share("complete answers", due, lambda each: each.score.outcome in COMPLETE, "answerable, every vital nugget shown"),
-        mean("citation precision", answered, lambda each: each.score.precision, "cited characters that are evidence"),
+        mean("citation precision", answered, lambda each: each.score.precision, PRECISION),
         share("unanswerable handled", others, lambda each: each.score.outcome in RIGHT, "declined, or the premise corrected"),
         share("over-refusal", due, lambda each: not each.record.answered, "answerable, but declined", better="lower"),
     ]
@@ -108,7 +114,13 @@ def _of_confidence(asked: Sequence[Asked]) -> list[Figure]:
 
     return [
         plain("AUC", metrics.auc(positives, negatives), "an answerable question has the higher confidence", "higher"),
-        plain("Brier score", metrics.brier(confidences, truth), "squared distance of confidence from the truth"),
+        mean(
+            "Brier score",
+            asked,
+            lambda each: metrics.brier([each.score.confidence], [each.answerable]),
+            "squared distance of confidence from the truth",
+            "lower",
+        ),
         plain("calibration error", metrics.expected_calibration_error(confidences, truth), "ECE over ten bins"),
         plain("AURC", metrics.aurc(confidences, wrong), "mean risk over all coverages"),
         plain("AUGRC", metrics.augrc(confidences, wrong), "mean share of wrong answers over all coverages"),
@@ -118,13 +130,13 @@ def _of_confidence(asked: Sequence[Asked]) -> list[Figure]:
 
 def _of_retrieval(asked: Sequence[Asked]) -> list[Figure]:
     due = [each for each in asked if each.score.retrieved]
-    names = [name for each in due[:1] for name in each.score.retrieved]
+    names = dict.fromkeys(name for each in due for name in each.score.retrieved)
     meaning = {"MRR": "one over the rank of the first passage with evidence", "nDCG@10": "of passages with evidence"}
     return [
         mean(
             f"retrieval {name}",
             due,
-            lambda each, name=name: each.score.retrieved[name],  # type: ignore[misc]
+            lambda each, name=name: each.score.retrieved.get(name),  # type: ignore[misc]
             meaning.get(name, "vital nuggets in the passages ranked first"),
         )
         for name in names
@@ -146,16 +158,20 @@ def _of_stability(asked: Sequence[Asked]) -> list[Figure]:
         if each.answerable:
             clusters[each.question.line.cluster, each.question.document.id].append(each)
     pairs = [
-        metrics.jaccard(one.record.spans, other.record.spans)
+        (metrics.jaccard(one.record.spans, other.record.spans), one.question.line.cluster)
         for group in clusters.values()
         for one, other in itertools.combinations(group, 2)
         if _asks_the_same(one, other) and (one.record.answered or other.record.answered)
     ]
+    shared = [share for share, _ in pairs]
+    interval = bootstrap(shared, [cluster for _, cluster in pairs])
     return [
         share("same answer twice", asked, lambda each: each.record.same_again, "asked again, with the same answer"),
         Figure(
             name="same evidence across a cluster",
-            value=statistics.fmean(pairs) if pairs else None,
+            value=statistics.fmean(shared) if shared else None,
+            low=known(interval.low),
+            high=known(interval.high),
             of=len(pairs),
             meaning="shared characters of what is shown for two wordings; over pairs of which one at least is answered",
         ),

@@ -8,7 +8,7 @@ from evals.suite.figures import shown
 from evals.suite.gates import Verdict
 from evals.suite.reports.order import rungs, worst_first
 from evals.suite.results import Results
-from evals.suite.summary import HEADLINES
+from evals.suite.summary import HEADLINES, OF_A_CATEGORY
 from qa.compose import shown as shown_text
 
 __all__ = ["CAVEAT", "markdown"]
@@ -24,8 +24,8 @@ def markdown(results: Results, verdict: Verdict) -> str:
     lines += [f"| {' | '.join(shown(results.figure(name)) for name in HEADLINES)} |", ""]
     lines += ["| rung | answer score | passed |", "|---|---|---|"]
     lines += [f"| {name} | {score:.2f} | {passed} |" for name, score, passed in rungs(results)]
-    lines += ["", f"Skill {shown(results.figure('skill'))}: {results.figure('skill').meaning}."]
-    names = [*HEADLINES, "unscored"]
+    lines += ["", f"Skill: {results.figure('skill').meaning}."]
+    names = [*OF_A_CATEGORY, "unscored"]
     lines += ["", "| category | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for category, figures in results.categories.items():
         lines.append(f"| {category} | " + " | ".join(map(shown, figures)) + " |")

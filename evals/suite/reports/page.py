@@ -18,7 +18,7 @@ from evals.suite.reports import plots
 from evals.suite.reports.markdown import CAVEAT
 from evals.suite.reports.order import OURS, rungs, worst_first
 from evals.suite.results import AskedDocument, Entry, Results
-from evals.suite.summary import HEADLINES
+from evals.suite.summary import HEADLINES, OF_A_CATEGORY
 
 __all__ = ["Candidate", "Change", "Piece", "changes", "page", "pieces"]
 
@@ -68,7 +68,7 @@ def page(results: Results, verdict: Verdict, since: Results | None = None) -> st
         verdict=verdict,
         caveat=CAVEAT,
         headlines=[results.figure(name) for name in HEADLINES],
-        headline_names=HEADLINES,
+        category_names=OF_A_CATEGORY,
         shown=shown,
         shown_parts=shown_parts,
         stages=STAGES,
