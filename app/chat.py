@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,11 @@ from app.feedback import feedback_line, write_feedback
 from app.layout import DOWNLOAD, GETTING_READY, Layout
 from app.opening import Admission, Opening
 from app.programs import Endpoints
-from app.session import Session, Turned
+from app.session import Session
 from index.errors import QAError
 from index.progress import Listener
 from index.types import Document
+from qa.compose import shown
 
 __all__ = ["ALL", "REQUESTS", "Chat"]
 
@@ -32,6 +33,9 @@ REQUESTS = 1000
 """Events of all kinds that wait in Gradio's queue."""
 UPLOADS_KEPT = (600, 3600)
 """Every so many seconds, uploads that are older than so many, and were never read, are deleted."""
+
+WAITING_UPLOADS = 8
+"""One is prepared at a time."""
 
 Update = dict[Any, Any]
 
@@ -49,6 +53,7 @@ class Chat:
             feedback: The file that takes what visitors say of answers.
         """
         self._opening, self._admission, self._max_upload, self._feedback = opening, admission, max_upload, feedback
+        self._adding = Admission(1, WAITING_UPLOADS)
         with gr.Blocks(title="document-qa", analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as self.page:
             self._session = gr.State(delete_callback=lambda session: session and session.close())
             self._editing = gr.State()
@@ -86,7 +91,7 @@ class Chat:
         at.upload.upload(self._add, [session, at.upload], **loud)
         at.remove.click(self._take_out, [session, at.documents], **private)
         for kind, button in at.save.items():
-            saving = button.click(_saver(kind), [session], [at.file], api_visibility="private", show_progress="hidden")
+            saving = button.click(partial(_save, kind), [session], [at.file], api_visibility="private", show_progress="hidden")
             saving.then(None, [at.file], None, js=DOWNLOAD)
 
     # What happens. Each returns what changes on the page.
@@ -122,15 +127,17 @@ class Chat:
         turns = _still(session).turns
         number = _number(event, len(turns))
         if number is not None:
-            async for update in self._answer(_still(session), turns[number].question, number):
+            async for update in self._answer(_still(session), turns[number].question, number, again=True):
                 yield update
 
-    async def _answer(self, session: Session, question: str, keep: int | None, *, typed: bool = False) -> AsyncIterator[Update]:
+    async def _answer(
+        self, session: Session, question: str, keep: int | None, *, typed: bool = False, again: bool = False
+    ) -> AsyncIterator[Update]:
         """Answers a question after the first `keep` turns, or all of them; one that was typed is given back if it fails."""
         at = self._at
         given_back = self._typed(question, keep, len(session.turns)) if typed else {}
         try:
-            asking = session.begin(question, keep)
+            asking = session.begin(question, keep, again=again)
         except QAError as error:
             yield {at.conversation: self._talk(session, str(error)), **given_back}
             return
@@ -193,7 +200,7 @@ class Chat:
         except QAError as error:
             return {at.conversation: self._talk(session, str(error))}
         session.mark(number, right)
-        return {at.conversation: self._talk(session, "Thank you; your mark was written down.")}
+        return {at.conversation: self._talk(session, "Thank you; your remark was written down." if event.remark else None)}
 
     def _show(self, session: Session | None, event: gr.EventData) -> Update:
         return {self._at.document: self._page(_still(session), str(event.document))}
@@ -203,7 +210,7 @@ class Chat:
         session.choose(None if chosen == ALL else chosen)
         return self._whole(session)
 
-    def _add(self, session: Session | None, file: str | None, progress: gr.Progress = gr.Progress()) -> Update:  # noqa: B008
+    async def _add(self, session: Session | None, file: str | None, progress: gr.Progress = gr.Progress()) -> Update:  # noqa: B008
         session = _still(session)
         if file is None:
             return self._whole(session)
@@ -212,7 +219,7 @@ class Chat:
         try:
             data = path.read_bytes()
             path.unlink(missing_ok=True)  # the server keeps no copy
-            document = session.add(data, path.name, listener)
+            document = await self._adding.run(partial(session.add, data, path.name, listener))
         except QAError as error:
             return self._whole(session, str(error))
         except OSError:
@@ -265,19 +272,22 @@ class Chat:
         choices = [(_name(document, documents), document.id) for document in documents]
         if len(documents) > 1:
             choices.insert(0, (f"All {len(documents)} documents", ALL))
-        return {
+        update = {
             self._session: session,
-            at.conversation: self._talk(session, notice),
             at.document: self._page(session, chosen[0].id),
             at.documents: gr.update(choices=choices, value=one.id if one else ALL, interactive=len(documents) > 1),
             at.remove: gr.update(interactive=one is not None and session.removable(one)),
         }
+        # Last, and only where it changes: an answer that is shown meanwhile must not be taken back.
+        if notice or not (session.turns or session.asking):
+            update[at.conversation] = self._talk(session, notice)
+        return update
 
 
 def _name(document: Document, documents: Sequence[Document]) -> str:
     """Returns what the list calls a document: its title, and where another has the same, its source."""
     alike = sum(each.title == document.title for each in documents)
-    return document.title if alike == 1 else f"{document.title} ({document.source.rpartition('/')[2]})"
+    return shown(document.title if alike == 1 else f"{document.title} ({document.source.rpartition('/')[2]})")
 
 
 def _still(session: Session | None) -> Session:
@@ -292,19 +302,8 @@ def _number(event: gr.EventData, turns: int) -> int | None:
     return number - 1 if isinstance(number, int) and 1 <= number <= turns else None
 
 
-def _saver(kind: str) -> Callable[[Session | None], dict[str, str]]:
-    makers: dict[str, tuple[Callable[[Sequence[Turned], datetime], str], str]] = {
-        "md": (saved.conversation_as_markdown, "text/markdown"),
-        "json": (saved.as_json, "application/json"),
-        "html": (saved.as_page, "text/html"),
-    }
-
-    def save(session: Session | None) -> dict[str, str]:
-        turns = _still(session).turns
-        if not turns:
-            raise gr.Error("There is nothing to save yet. Ask a question first.", print_exception=False)
-        make, media_type = makers[kind]
-        now = datetime.now().astimezone()
-        return {"name": f"questions-{now:%Y-%m-%d-%H%M}.{kind}", "type": media_type, "text": make(turns, now)}
-
-    return save
+def _save(kind: str, session: Session | None) -> dict[str, str]:
+    turns = _still(session).turns
+    if not turns:
+        raise gr.Error("There is nothing to save yet. Ask a question first.", print_exception=False)
+    return saved.as_file(turns, datetime.now().astimezone(), kind)

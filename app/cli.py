@@ -118,7 +118,7 @@ def serve(
             port=port,
             auth=auth,
             shared_library=shared_library,
-            max_upload=round(max_upload * 1e6),
+            max_upload=round(max_upload * 2**20),
             max_waiting=max_waiting,
             mcp=mcp,
         ),

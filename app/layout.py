@@ -6,8 +6,6 @@ from importlib import resources
 
 import gradio as gr
 
-from app.session import MAX_QUESTION
-
 __all__ = ["DOWNLOAD", "GETTING_READY", "STYLE", "THEME", "Layout"]
 
 _ASSETS = resources.files("app").joinpath("assets")
@@ -36,7 +34,10 @@ DOWNLOAD = """(file) => {
 _DOCUMENT_SHOWN = """
 const box = document.getElementById("document");
 Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: "Text" });  // it scrolls, so the keyboard must reach it
-watch("value", () => document.dispatchEvent(new CustomEvent("qa-document")));
+watch("value", () => {
+  box.scrollTop = 0;
+  document.dispatchEvent(new CustomEvent("qa-document"));
+});
 """
 GETTING_READY = '<div class="welcome"><p class="notice" role="status">Getting ready …</p></div>'
 
@@ -66,7 +67,6 @@ class Layout:
                     self.question = gr.Textbox(
                         label="Your question",
                         placeholder="Ask the document a question",
-                        max_length=MAX_QUESTION,
                         lines=1,
                         max_lines=5,
                         scale=5,
@@ -75,7 +75,7 @@ class Layout:
                     )
                     self.ask = gr.Button("Ask", variant="primary", scale=1, min_width=80, interactive=False, elem_id="ask")
                     self.stop = gr.Button("Stop", variant="stop", scale=1, min_width=80, visible=False, elem_id="stop")
-                    self.cancel = gr.Button("Cancel edit", scale=1, min_width=80, visible=False, elem_id="cancel")
+                    self.cancel = gr.Button("Cancel", scale=1, min_width=80, visible=False, elem_id="cancel")
                 with gr.Row(elem_id="saving"):
                     self.new = gr.Button("New conversation", size="sm", min_width=120)
                     self.save = {

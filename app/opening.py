@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TypeVar
-
-import anyio
-import anyio.to_thread
 
 from index.corpus import Corpus
 from index.errors import QAError
@@ -30,29 +30,49 @@ _T = TypeVar("_T")
 
 
 class Busy(QAError):
-    """Too many questions are waiting."""
+    """Too many are waiting."""
 
 
 class Admission:
-    """Lets so many ask at the same time and so many wait; nobody else. For one event loop."""
+    """Lets so many in at the same time and so many wait; nobody else. For one event loop."""
 
-    def __init__(self, asking: int, waiting: int) -> None:
-        self._threads = anyio.CapacityLimiter(asking)
-        self._limit, self._inside = asking + waiting, 0
+    def __init__(self, inside: int, waiting: int) -> None:
+        self._turn = asyncio.Semaphore(inside)
+        self._limit, self._here = inside + waiting, 0
 
     async def run(self, work: Callable[[], _T]) -> _T:
-        """Does the work in a thread when it is its turn; cancelled, it is left to itself and its result is dropped.
+        """Does the work in a thread when it is its turn.
+
+        Cancelled, it is left to itself and its result is dropped; but it keeps its place until it ends, since it still works.
 
         Raises:
             Busy: As many as may wait are waiting.
         """
-        if self._inside >= self._limit:
-            raise Busy(f"The server is busy: {self._inside} questions are being answered or wait. Ask again in a moment.")
-        self._inside += 1
+        if self._here >= self._limit:
+            raise Busy(f"The server is busy: {self._here} others are being served or wait. Try again in a moment.")
+        self._here += 1
         try:
-            return await anyio.to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
-        finally:
-            self._inside -= 1
+            await self._turn.acquire()
+        except asyncio.CancelledError:
+            self._here -= 1
+            raise
+        loop, context, result = asyncio.get_running_loop(), contextvars.copy_context(), Future[_T]()
+        result.set_running_or_notify_cancel()
+
+        def to_the_end() -> None:
+            try:
+                result.set_result(context.run(work))
+            except BaseException as error:  # noqa: BLE001 - kept for whoever waits for the result
+                result.set_exception(error)
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._leave)
+
+        threading.Thread(target=to_the_end, name="admitted", daemon=True).start()
+        return await asyncio.wrap_future(result)
+
+    def _leave(self) -> None:
+        self._here -= 1
+        self._turn.release()
 
 
 class Opening:

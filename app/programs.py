@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.opening import Admission, Opening
+from app.session import within_limit
 from app.terminal import as_fields
 from index.errors import QAError
 from qa.api import DocumentQA
@@ -34,8 +35,11 @@ class Endpoints:
             nearest sentences, which are not an answer.
         """
         bot = await self._opened()
-        asked, *earlier = (each.encode("utf-8", "replace").decode("utf-8") for each in (question, *(history or [])))
+        # Gradio hands on whatever a program sends.
+        if not isinstance(history, list | None) or not all(isinstance(each, str) for each in (question, *(history or ()))):
+            raise gr.Error("question is a text, and history a list of texts, the earlier questions", print_exception=False)
         try:
+            asked, *earlier = map(within_limit, (question, *(history or ())))
             answer = await self._admission.run(lambda: bot.ask(asked, earlier))
         except QAError as error:
             raise gr.Error(str(error), print_exception=False) from error

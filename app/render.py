@@ -26,6 +26,7 @@ __all__ = [
     "confidence_in_words",
     "conversation",
     "document_page",
+    "flat",
     "plain_markdown",
     "saved_page",
     "welcome",
@@ -62,16 +63,14 @@ def conversation(turns: Sequence[Turned], asking: Asking | None = None, notice: 
 
     Args:
         turns: What was asked.
-        asking: A question that is being answered, if one is; the turns that it does not keep are left out.
+        asking: A question that is being answered, if one is; the turns that will not stay are left out.
         notice: What the visitor should know beside it, such as an error.
     """
-    if asking is not None:
+    if asking is not None and not asking.again:
         turns = turns[: asking.keep]
     # An answer that took a while appears sentence by sentence.
     slow = bool(turns) and sum((turns[-1].answer.trace.seconds or {}).values()) > PATIENCE
-    return _render(
-        "conversation.html", turns=turns, asking=asking.question if asking else None, notice=notice, slow=slow, live=True
-    )
+    return _render("conversation.html", turns=turns, asking=asking, notice=notice, slow=slow, live=True)
 
 
 def welcome(documents: Sequence[Document], examples: Sequence[str], notice: str | None = None) -> str:
@@ -136,6 +135,11 @@ def plain_markdown(text: str) -> str:
     return _NUMBERED.sub(r"\1\\\2", escaped)
 
 
+def flat(text: str) -> str:
+    """Returns a text with each run of white space as one space, as questions are understood."""
+    return " ".join(text.split())
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
     kind: Literal["heading", "paragraph"]
@@ -187,7 +191,7 @@ def _environment() -> Environment:
         as_text=as_text,
         confidence_in_words=confidence_in_words,
         emphasised=_emphasised,
-        flat=lambda text: " ".join(text.split()),
+        flat=flat,
         place=place,
         sentences_listed=SENTENCES_LISTED,
         short_of=_short,

@@ -12,11 +12,12 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from app.render import Mark, as_markdown, plain_markdown, saved_page
+from app.render import Mark, as_markdown, flat, plain_markdown, saved_page
 from app.session import Turned
 from evals.suite.plain import Plain
 from index.errors import QAError
 from index.types import Document
+from qa.compose import place
 from qa.types import Citation
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "SavedCitation",
     "SavedDocument",
     "SavedTurn",
+    "as_file",
     "as_json",
     "as_page",
     "conversation_as_markdown",
@@ -120,7 +122,13 @@ def conversation_as_markdown(turns: Sequence[Turned], at: datetime) -> str:
     parts = [f"# Questions and answers, {at:%Y-%m-%d %H:%M}"]
     for turn in turns:
         question = plain_markdown(turn.question)
-        parts.append(f"## {question or '(empty)'}\n\n{as_markdown(turn.answer)}")
+        parts.append(f"## {question or '(empty)'}")
+        if turn.answer.trace.understood != flat(turn.question):
+            parts.append(f"Understood as: {plain_markdown(turn.answer.trace.understood)}")
+        parts.append(as_markdown(turn.answer))
+        if turn.answer.nearest:
+            parts.append("Closest sentences, which are not an answer:")
+            parts.append("\n".join(f"- “{plain_markdown(c.quote)}” ({plain_markdown(place(c))})" for c in turn.answer.nearest))
         if turn.answer.status != "empty_question":
             parts.append(f"Confidence that the document answers this: {turn.answer.confidence:.2f} of 1")
     return "\n\n".join(parts) + "\n"
@@ -138,6 +146,16 @@ def as_page(turns: Sequence[Turned], at: datetime) -> str:
     used = {d.id: (d, turn.outlines[d.id], marks[d.id]) for turn in turns for d in turn.documents if d.id in marks}
     style = resources.files("app").joinpath("assets/chat.css").read_text(encoding="utf-8")
     return saved_page(turns, list(used.values()), style, f"{at:%Y-%m-%d %H:%M}")
+
+
+def as_file(turns: Sequence[Turned], at: datetime, kind: str) -> dict[str, str]:
+    """Returns name, media type and text of the file that a browser saves, of the kind `md`, `json` or `html`."""
+    media_type, make = {
+        "md": ("text/markdown", conversation_as_markdown),
+        "json": ("application/json", as_json),
+        "html": ("text/html", as_page),
+    }[kind]
+    return {"name": f"questions-{at:%Y-%m-%d-%H%M}.{kind}", "type": media_type, "text": make(turns, at)}
 
 
 def load_saved(path: Path) -> Saved:
@@ -164,7 +182,6 @@ def verify(saved: Saved, documents: Sequence[Document]) -> list[Checked]:
         documents: As they are now.
     """
     by_hash = {_sha256(document): document for document in documents}
-    by_title = {document.title: document for document in documents}
     known = {document.id: document for document in saved.documents}
     checked = []
     for number, turn in enumerate(saved.turns, start=1):
@@ -173,12 +190,13 @@ def verify(saved: Saved, documents: Sequence[Document]) -> list[Checked]:
             if its is None:
                 checked.append(Checked(number, citation, citation.document_id, "no document"))
                 continue
-            same, like = by_hash.get(its.sha256), by_title.get(its.title)
+            same = by_hash.get(its.sha256)
+            alike = [document for document in documents if document.title == its.title]
             state: Literal["holds", "moved", "gone", "no document"]
             if same is not None:
                 state = "holds" if same.text[citation.start : citation.end] == citation.quote else "gone"
-            elif like is not None:
-                state = "moved" if citation.quote in like.text else "gone"
+            elif alike:
+                state = "moved" if any(citation.quote in document.text for document in alike) else "gone"
             else:
                 state = "no document"
             checked.append(Checked(number, citation, its.title, state))

@@ -47,7 +47,7 @@ class ServeSettings:
     """User and password; None lets everyone in who can reach the address."""
     shared_library: bool = False
     """Whether what visitors add goes into the library."""
-    max_upload: int = 5_000_000
+    max_upload: int = 5 * 2**20
     """Bytes."""
     max_waiting: int = 32
     """Questions that may wait their turn; one more is told that the server is busy."""

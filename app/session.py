@@ -16,7 +16,7 @@ from index.types import Document
 from qa.api import DocumentQA
 from qa.types import Answer
 
-__all__ = ["MAX_QUESTION", "MAX_TURNS", "MAX_UPLOADS", "Asking", "Session", "Turned"]
+__all__ = ["MAX_QUESTION", "MAX_TURNS", "MAX_UPLOADS", "Asking", "Session", "Turned", "within_limit"]
 
 MAX_QUESTION = 2000
 """Characters that a question may have."""
@@ -24,6 +24,8 @@ MAX_UPLOADS = 20
 """Documents of their own that visitors may have at a time."""
 MAX_TURNS = 200
 """Questions of one conversation."""
+MB = 2**20
+"""As Gradio counts, which refuses larger files too."""
 KEPT_OPEN = 8
 """Choices of documents that are kept opened, beside the library."""
 
@@ -50,7 +52,9 @@ class Asking:
 
     question: str
     keep: int
-    """How many turns there are before it; those after them go when the answer is there."""
+    """How many turns there are before it; those after them go when the answer is there …"""
+    again: bool = False
+    """… but where a question is asked again as it was: then only its own turn is replaced."""
 
 
 class Session:
@@ -111,23 +115,23 @@ class Session:
                     return document, turn.outlines[document_id]
         return None
 
-    def begin(self, question: str, keep: int | None = None) -> Asking:
+    def begin(self, question: str, keep: int | None = None, *, again: bool = False) -> Asking:
         """Notes that a question is being answered, as the one after the first `keep` turns or after all of them.
+
+        Asked `again`, it stands there already, and what comes after it stays.
 
         Raises:
             QAError: It is empty or too long, or another one is being answered.
         """
-        question = question.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
+        question = within_limit(question)
         if not question.strip():
             raise QAError("Please ask a question.")
-        if len(question) > MAX_QUESTION:
-            raise QAError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read. Shorten it.")
         if self.asking is not None:
             raise QAError("Another question is being answered; wait for it, or stop it.")
         keep = len(self._turns) if keep is None else keep
         if keep >= MAX_TURNS:
             raise QAError(f"This conversation has {MAX_TURNS} questions; save it and begin a new one.")
-        self.asking = Asking(question, keep)
+        self.asking = Asking(question, keep, again)
         return self.asking
 
     def answer(self, asking: Asking) -> Turned:
@@ -139,7 +143,7 @@ class Session:
         before = self._turns[: asking.keep]
         history = tuple(turn.question for turn in before)
         cited = [citation for turn in before for citation in turn.answer.citations]
-        bot = self._open(self.chosen, Listener())
+        bot = self._open(self._asked_before(self._turns[asking.keep]) if asking.again else self.chosen, Listener())
         answer = bot.ask(asking.question, history, earlier_citations=cited)
         outlines = {document.id: bot.outline(document.id) for document in bot.documents}
         return Turned(asking.question, answer, bot.documents, outlines, history)
@@ -153,7 +157,7 @@ class Session:
         if wanted:
             self.asking = None
             if turn is not None:
-                self._turns[asking.keep :] = [turn]
+                self._turns[asking.keep : asking.keep + 1 if asking.again else None] = [turn]
         return wanted
 
     def give_up(self) -> str | None:
@@ -188,7 +192,7 @@ class Session:
         """
         stem = PurePath(name).stem or "Untitled"
         if len(data) > self._max_upload:
-            raise LoadError(f"{name}: has {len(data) / 1e6:.1f} MB; at most {self._max_upload / 1e6:g} MB can be asked")
+            raise LoadError(f"{name}: has {len(data) / MB:.1f} MB; at most {self._max_upload / MB:.3g} MB can be asked")
         if len(self._own) >= MAX_UPLOADS:
             raise LoadError(f"{name}: {MAX_UPLOADS} documents are open already; remove one first")
         document = load_bytes(data, name=stem, source=name)
@@ -229,6 +233,13 @@ class Session:
         while self._opened:
             self._opened.popitem()[1].close()
 
+    def _asked_before(self, turn: Turned) -> Sequence[Document]:
+        """Returns what a turn was asked of, where all of it is still there."""
+        here = {document.id for document in self.documents}
+        if gone := [document.title for document in turn.documents if document.id not in here]:
+            raise QAError(f"“{gone[0]}” is not here any more; type the question to ask it of other documents.")
+        return turn.documents
+
     def _open(self, documents: Sequence[Document], listener: Listener) -> DocumentQA:
         library = self._opening.bot()
         ids = tuple(document.id for document in documents)
@@ -241,6 +252,17 @@ class Session:
             while len(self._opened) > KEPT_OPEN:
                 self._opened.pop(next(iter(self._opened))).close()
         return self._opened[ids]
+
+
+def within_limit(question: str) -> str:
+    """Returns a question as text; half a surrogate pair is none, and is replaced.
+
+    Raises:
+        QAError: It is too long.
+    """
+    if len(question) > MAX_QUESTION:
+        raise QAError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read. Shorten it.")
+    return question.encode("utf-8", "replace").decode("utf-8")
 
 
 def _shared(documents: Sequence[Document], ids: Sequence[str]) -> int:

@@ -31,10 +31,10 @@ _PRONOUN = re.compile(
     re.IGNORECASE,
 )
 _POSSESSIVE = re.compile(r"its|his|her|hers|their|theirs", re.IGNORECASE)
-# 'There is …', 'the fact that …', 'those who …', 'this report': the word points at nothing outside the question.
+# 'There is …', 'the fact that …', 'those who …', 'this report', 'what does it say': the word points at nothing asked before.
 _SELF_CONTAINED_USE = re.compile(
     r"\b(?:(?:is|are|was|were|will|would|has|have|had|be)\s+there|there\s+(?:is|are|was|were|any)|"
-    r"it\s+(?:that|true|possible|likely|clear|fair|important|necessary)|(?:those|that|one)\s+who|(?<=[a-z]\s)that\s+(?=[a-z])|"
+    r"does\s+it\s+(?:say|mention)|it\s+(?:that|true|possible|likely|clear|fair|important|necessary)|(?:those|that|one)\s+who|(?<=[a-z]\s)that\s+(?=[a-z])|"
     r"this\s+(?:text|document|article|commentary|report|memo|piece|paper|page)|both\s+(?=\w+\s+and\b)|at\s+the\s+same\s+time)\b",
     re.IGNORECASE,
 )

@@ -160,9 +160,16 @@ def test_a_question_is_edited_asked_again_and_cleared(visit):
     expect(page.locator(".turn[data-turn]")).to_have_count(1)
     expect(page.locator(".question")).to_have_text(UN)
     first = page.locator(".said").inner_text()
+    ask(page, TALKS)
     page.get_by_role("button", name="Ask question 1 again").click()
     expect(page.locator(".waiting")).to_have_count(0)
-    expect(page.locator(".said")).to_have_text(first, use_inner_text=True)
+    expect(page.locator(".question")).to_have_text([UN, TALKS])
+    expect(page.locator(".said").first).to_have_text(first, use_inner_text=True)
+    expect(field).to_be_focused()
+    page.get_by_role("button", name="Edit question 2").click()
+    expect(field).to_have_value(TALKS)
+    field.press("Escape")
+    expect(field).to_have_value("")
     page.get_by_role("button", name="New conversation").click()
     expect(page.locator(".welcome")).to_be_visible()
     turn = ask(page, "And when?")
@@ -223,7 +230,7 @@ def test_a_file_that_cannot_be_asked_is_refused_and_the_chat_goes_on(visit, name
 
 def test_a_file_that_is_too_large_is_refused_and_the_chat_goes_on(visit):
     page = visit()
-    upload(page, "large.txt", "x" * 5_100_000)
+    upload(page, "large.txt", "x" * 5_300_000)
     expect(page.get_by_text("exceed the maximum allowed size").first).to_be_visible()
     assert "answered" in ask(page, UN).locator(".answer").get_attribute("class")
 
@@ -245,17 +252,23 @@ def test_what_is_typed_is_shown_as_text(visit):
     expect(turn.locator(".question")).to_have_text(f"{EVIL} talks?")
     assert page.title() == "document-qa"
     assert page.locator("#conversation img, #conversation a[href^=javascript]").count() == 0
+    page.get_by_role("textbox").fill("x" * 2001)
+    page.get_by_role("textbox").press("Enter")
+    expect(page.locator(".notice")).to_contain_text("2,001 characters; at most 2,000 are read")
+    expect(page.get_by_role("textbox")).to_have_value("x" * 2001)
 
 
 def test_feedback_is_written_as_the_evals_want_it(visit, chat):
     page = visit()
     turn = ask(page, UN)
     turn.get_by_role("button", name="Wrong answer").click()
-    page.get_by_label("Remark (optional)").fill(EVIL)
-    page.keyboard.press("Enter")
-    expect(page.locator(".notice")).to_contain_text("written down")
     expect(turn.get_by_role("button", name="Wrong answer")).to_have_attribute("aria-pressed", "true")
-    line = load_feedback(chat[1] / "feedback.jsonl")[-1]
+    thumb = load_feedback(chat[1] / "feedback.jsonl")[0][-1]
+    assert (thumb.question, thumb.right, thumb.remark) == (UN, False, "")
+    page.get_by_label("Marked wrong, thank you. Remark (optional)").fill(EVIL)
+    page.keyboard.press("Enter")
+    expect(page.locator(".notice")).to_contain_text("your remark was written down")
+    line = load_feedback(chat[1] / "feedback.jsonl")[0][-1]
     assert (line.question, line.right, line.remark, line.status) == (UN, False, EVIL, "answered")
     assert line.documents == [load_builtin().id]
     assert all(load_builtin().text[c.start : c.end] == c.quote for c in line.citations)
@@ -406,7 +419,7 @@ def test_a_slow_answer_can_be_stopped_and_one_that_fails_gives_the_question_back
         page.keyboard.press("Enter")
         expect(page.locator(".notice")).to_contain_text("cannot be used")
         expect(page.locator(".question")).to_have_text("Where does it stop?")
-        page.get_by_role("button", name="Cancel edit").click()
+        page.get_by_role("button", name="Cancel").click()
         expect(page.get_by_role("textbox")).to_have_value("")
         page.close()
 

@@ -134,6 +134,8 @@ def test_what_was_saved_is_verified(turns, commentary, tmp_path):
     changed = load_text(commentary.text.replace(first, "Nothing."), title=commentary.title)
     assert states(changed)[0] == "gone"
     assert "moved" in states(changed)
+    namesake = load_text("Something else.", title=commentary.title)
+    assert states(moved, namesake) == states(namesake, moved) == ["moved"] * quotes
 
 
 def test_a_tampered_quote_is_found(turns, commentary):

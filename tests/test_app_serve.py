@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 from chat_server import SCRIPT, chat_served
 from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 from app.serve import FEEDBACK, ServeSettings
 from index.errors import SettingsError
@@ -119,6 +120,20 @@ def test_programs_ask_and_list(chat):
     assert sorted(named) == ["/ask", "/documents"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"question": "x" * 2001}, "2,001 characters; at most 2,000 are read"),
+        ({"question": "And when?", "history": "Where did the talks take place?"}, "history a list of texts"),
+        ({"question": "And when?", "history": [5]}, "history a list of texts"),
+        ({"question": 5}, "question is a text"),
+    ],
+)
+def test_what_programs_send_amiss_is_said(chat, sent, said):
+    with pytest.raises(AppError, match=said):
+        Client(chat[0], verbose=False).predict(**sent, api_name="/ask")
+
+
 def test_follow_ups_of_programs_are_understood(chat):
     client = Client(chat[0], verbose=False)
     history = ["Where did the secret talks take place?"]
@@ -187,7 +202,7 @@ def test_more_than_may_wait_are_told_so(embedder, tmp_path):
         jobs = [client.submit(question=UN, api_name="/ask") for _ in range(30)]
         failed = [error for job in jobs if (error := job.exception(timeout=120)) is not None]
         assert 0 < len(failed) < 30
-        assert all("The server is busy: 2 questions are being answered or wait." in str(error) for error in failed), failed
+        assert all("The server is busy: 2 others are being served or wait." in str(error) for error in failed), failed
 
 
 def test_mcp_tools_ask_and_list(embedder, tmp_path):

@@ -69,6 +69,21 @@ def test_turns_go_only_when_the_answer_that_replaces_them_is_there(session):
     assert again.history == ()
 
 
+def test_asked_again_a_question_takes_its_own_place_alone(session):
+    trams = session.add(TRAMS, "trams.txt", Listener())
+    ask(session, "Do dogs pay?")
+    session.choose(None)
+    last = ask(session, TALKS)
+    asking = session.begin("Do dogs pay?", 0, again=True)
+    turn = session.answer(asking)
+    assert session.finish(asking, turn)
+    assert session.turns == (turn, last)
+    assert turn.documents == (trams,)  # those it was asked of, not those that are chosen now
+    session.remove(trams.id)
+    with pytest.raises(QAError, match="“Trams of the Town” is not here any more"):
+        session.answer(session.begin("Do dogs pay?", 0, again=True))
+
+
 def test_one_question_at_a_time_and_what_was_given_up_stays_out(session):
     asking = session.begin(TALKS)
     with pytest.raises(QAError, match="Another question is being answered"):
@@ -137,7 +152,7 @@ def test_a_name_is_never_a_path(session, name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"x" * 10_001, "big.txt: has 0.0 MB; at most 0.01 MB can be asked"),
+        (b"x" * 10_001, "big.txt: has 0.0 MB; at most 0.00954 MB can be asked"),
         (b"", "big.txt: the document is empty"),
         (b"\0", "big.txt: is not text"),
         (b"\xff\xfe", "big.txt: is not UTF-8"),
@@ -175,22 +190,65 @@ def test_a_mark_is_remembered(session):
     assert session.turns[0].mark is False
 
 
+def in_a_loop(scene):
+    """Runs a scene in a thread of its own: Playwright keeps an event loop in this one."""
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(asyncio.run, scene()).result(60)
+
+
 def test_only_so_many_wait():
     leave = threading.Event()
 
     async def scene():
-        admission = Admission(asking=1, waiting=1)
+        admission = Admission(inside=1, waiting=1)
         both = [asyncio.ensure_future(admission.run(lambda: leave.wait(30))) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(Busy, match="2 questions are being answered or wait"):
+        with pytest.raises(Busy, match="2 others are being served or wait"):
             await admission.run(lambda: True)
         leave.set()
         assert await asyncio.gather(*both) == [True, True]
         return await admission.run(lambda: "again")
 
-    # In a thread of its own: Playwright keeps an event loop in this one.
-    with ThreadPoolExecutor() as pool:
-        assert pool.submit(asyncio.run, scene()).result(60) == "again"
+    assert in_a_loop(scene) == "again"
+
+
+def test_work_that_nobody_waits_for_keeps_its_place_until_it_ends():
+    leave, started = threading.Event(), threading.Event()
+
+    async def scene():
+        admission = Admission(inside=1, waiting=0)
+        given_up = asyncio.ensure_future(admission.run(lambda: started.set() or leave.wait(30)))
+        await asyncio.to_thread(started.wait, 30)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        with pytest.raises(Busy):
+            await admission.run(lambda: True)
+        leave.set()
+        while True:
+            try:
+                return await admission.run(lambda: "next")
+            except Busy:
+                await asyncio.sleep(0.01)
+
+    assert in_a_loop(scene) == "next"
+
+
+def test_who_gives_up_waiting_leaves_the_place_to_others():
+    leave = threading.Event()
+
+    async def scene():
+        admission = Admission(inside=1, waiting=1)
+        first, waiting = (asyncio.ensure_future(admission.run(lambda: leave.wait(30))) for _ in range(2))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.sleep(0.05)
+        third = asyncio.ensure_future(admission.run(lambda: "third"))
+        await asyncio.sleep(0.05)
+        leave.set()
+        return await first, await third
+
+    assert in_a_loop(scene) == (True, "third")
 
 
 def test_documents_that_cannot_be_opened_say_so_to_everyone():
@@ -230,7 +288,12 @@ def test_example_questions_come_from_the_document(commentary):
     assert len(questions) == 4
     assert questions[0] == "What does it say about “Pursuing A Bilateral Thaw”?"
     plain = load_text("It was late. Then Ann Lee came in, and Ann Lee left.")
-    assert examples(plain) == ("What does it say about Ann Lee?",)
+    assert examples(plain)[0] == "What does it say about Ann Lee?"
+    rates = load_text("Rates\n\nthe mooring costs nine pounds a night, and the mooring is paid at the office.")
+    assert examples(rates)[0] == "What does it say about mooring?"
+    assert len(examples(rates)) == 4
+    in_turn = examples(commentary, plain)
+    assert (in_turn[0], in_turn[1]) == (questions[0], "What does it say about Ann Lee?")
     asked = load_text("Rules\n\nMay I smoke?\n\nNobody may smoke inside, not even at the window.")
     assert examples(asked)[0] == "May I smoke?"
     assert examples() == ()

@@ -50,6 +50,14 @@ def test_a_right_answer_becomes_a_gold_question(gold_path):
     ]
 
 
+def test_an_answer_that_is_marked_again_makes_one_draft_of_the_last_line(gold_path):
+    later = feedback(at="2026-11-25T12:01:00+00:00", remark="Clear.")
+    other = feedback(at="2026-11-25T12:02:00+00:00", right=False)
+    assert len(add_drafts([feedback(), later, other], gold_path).added) == 2
+    assert "remark: Clear." in load_gold(gold_path).questions[0].line.notes
+    assert add_drafts([feedback(), later, other], gold_path).known == 2
+
+
 def test_a_wrong_answer_becomes_a_question_that_needs_its_evidence(gold_path):
     add_drafts([feedback(right=False, remark="It says nine, not <b>ten</b>.", history=["Who may stay?"])], gold_path)
     question = load_gold(gold_path).questions[0]
@@ -72,7 +80,7 @@ def test_the_same_feedback_is_added_once_and_nothing_that_was_there_is_lost(gold
     line = json.loads(gold_path.read_text())
     gold_path.write_text(json.dumps(line | {"notes": "looked at\u2028twice"}, ensure_ascii=False, indent=None) + "\n")
     before = gold_path.read_text()
-    made = add_drafts([feedback(), feedback(at="2026-11-26T12:00:00+00:00")], gold_path)
+    made = add_drafts([feedback(), feedback(question="How many nights may a guest stay?")], gold_path)
     assert (len(made.added), made.known) == (1, 1)
     assert gold_path.read_text().startswith(before)
     assert len(load_gold(gold_path).questions) == 2

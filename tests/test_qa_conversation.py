@@ -57,6 +57,8 @@ def test_a_question_that_leans_on_the_one_before_is_a_follow_up(question):
         "Is there a deadline for the memo?",
         "Are there any talks in Mongolia?",
         "What does this document say about trade?",
+        "What does it say about “Changing Approach”?",
+        "Does it mention mooring?",
         "What does the author of this commentary think about Abe?",
         "Where did the secret talks take place?",
         "Did Abe meet his counterpart?",

@@ -3,6 +3,9 @@
 
 const article = () => document.querySelector("#document article.document");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+let marked = null; // the id of the turn whose sentences are marked
+let remarking = null; // the turn and the mark that a remark may be added to
+let moved = false; // whether the visitor has scrolled the conversation since the last update
 let wanted = null; // a citation's id, to be shown as soon as its document is
 let before = ""; // the turns that were there at the last update
 const open = new Set(); // ids of the turns whose 'How this was found' is open
@@ -53,13 +56,14 @@ function mark(turn, chosen) {
       sentence.prepend(back);
     });
   }
-  // Numbers of sentences that begin on one line stand side by side.
-  let above = null;
+  // Numbers of sentences that begin on one line stand side by side, the last one nearest to the text.
+  const line = [];
   for (const back of document.querySelectorAll("#document .back")) {
-    const beside = above && Math.abs(above.offsetTop - back.offsetTop) < 8;
-    if (beside) back.style.left = `${above.offsetLeft - 18}px`;
-    above = back;
+    if (line.length && Math.abs(line[0].offsetTop - back.offsetTop) >= 8) line.length = 0;
+    for (const earlier of line) earlier.style.left = `${earlier.offsetLeft - 18}px`;
+    line.push(back);
   }
+  marked = turn.id;
 }
 
 // Shows a citation in its document, which is fetched first where another one is shown.
@@ -87,8 +91,12 @@ element.addEventListener("click", (event) => {
   const turn = Number(button.closest(".turn")?.dataset.turn ?? 0);
   if (button.dataset.do) trigger(button.dataset.do, { turn, question: button.dataset.question ?? "" });
   if (button.dataset.copy) copy(button);
-  if (button.dataset.mark) openRemark(button);
-  if (button.dataset.do === "edit") document.querySelector("#question textarea").focus();
+  if (button.dataset.mark) {
+    remarking = { turn, mark: button.dataset.mark };
+    const already = button.getAttribute("aria-pressed") === "true";
+    already ? openRemark() : trigger("mark", { turn, right: remarking.mark === "right", remark: "" });
+  }
+  if (["edit", "retry", "example"].includes(button.dataset.do)) box()?.focus();
   if ("close" in button.dataset) closeRemark(button.closest("form"));
 });
 
@@ -96,10 +104,11 @@ element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
   closeRemark(form);
-  trigger("mark", { turn: Number(form.dataset.turn), right: form.dataset.mark === "right", remark: form.elements.remark.value });
+  if (form.elements.remark.value.trim()) trigger("mark", { turn: Number(form.dataset.turn), right: form.dataset.mark === "right", remark: form.elements.remark.value });
 });
 
 element.addEventListener("keydown", (event) => {
+  moved ||= ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " "].includes(event.key);
   if (event.key !== "Escape") return;
   const form = event.target.closest("form.remark");
   form ? closeRemark(form) : element.classList.add("without-cards");
@@ -107,8 +116,47 @@ element.addEventListener("keydown", (event) => {
 
 for (const again of ["pointerover", "focusin"]) {
   element.addEventListener(again, (event) => {
-    if (event.target.closest(".cite")) element.classList.remove("without-cards");
+    const about = event.target.closest(".marked");
+    if (!about) return;
+    element.classList.remove("without-cards");
+    // A card that would end below the conversation stands above its sentence.
+    const { bottom } = about.getBoundingClientRect();
+    const frame = innerWidth > 900 ? element.closest("#conversation").getBoundingClientRect().bottom : innerHeight;
+    about.classList.toggle("above", bottom + 140 > frame);
   });
+}
+
+// Escape in the box of the question gives an edit up; after that, and after 'Cancel', the keyboard is in the box again.
+document.addEventListener("keydown", (event) => {
+  const cancel = document.querySelector("#cancel");
+  if (event.key === "Escape" && event.target.closest("#question") && cancel?.checkVisibility()) cancel.click();
+});
+document.addEventListener("click", (event) => event.target.closest("#cancel") && box()?.focus());
+
+// Where the visitor scrolls back to an older answer, that one is marked.
+for (const sign of ["wheel", "touchmove", "pointerdown"]) {
+  element.addEventListener(sign, () => (moved = true), { passive: true });
+}
+let settled = 0;
+document.addEventListener(
+  "scroll",
+  (event) => {
+    if (!moved || event.target.closest?.("#document")) return;
+    clearTimeout(settled);
+    settled = setTimeout(markInView, 150);
+  },
+  { capture: true, passive: true },
+);
+
+function markInView() {
+  const frame = element.closest("#conversation").getBoundingClientRect();
+  const [top, bottom] = [Math.max(frame.top, 0), Math.min(frame.bottom, innerHeight)];
+  const seen = (turn) => {
+    const said = turn.querySelector(".said").getBoundingClientRect();
+    return Math.min(said.bottom, bottom) - Math.max(said.top, top);
+  };
+  const turns = [...element.querySelectorAll(".turn[data-turn]")].filter((turn) => seen(turn) > 0);
+  if (turns.length && !turns.some((turn) => turn.id === marked)) mark(turns.at(-1), null);
 }
 
 element.addEventListener(
@@ -130,9 +178,15 @@ document.addEventListener("click", (event) => {
   link.focus({ preventScroll: true });
 });
 
-function openRemark(button) {
-  const form = button.closest(".answer").querySelector("form.remark");
-  form.dataset.mark = button.dataset.mark;
+const box = () => document.querySelector("#question textarea");
+
+// Once a mark is written down, a remark may be added to it.
+function openRemark() {
+  const thumb = remarking && element.querySelector(`#turn-${remarking.turn} [data-mark=${remarking.mark}][aria-pressed=true]`);
+  if (!thumb) return;
+  const form = thumb.closest(".answer").querySelector("form.remark");
+  form.dataset.mark = remarking.mark;
+  remarking = null;
   form.hidden = false;
   form.elements.remark.focus();
 }
@@ -166,6 +220,7 @@ function showNewest() {
   element.querySelectorAll(".turn.newest").forEach((each) => each.classList.remove("newest"));
   if (!turn) return unmark();
   turn.classList.add("newest");
+  moved = false;
   mark(turn, null);
   const link = turn.querySelector(".cite[data-what=cite]");
   const sentence = link && sentencesOf(link)[0];
@@ -174,6 +229,7 @@ function showNewest() {
 
 watch("value", () => {
   element.querySelectorAll("details").forEach((details) => (details.open = open.has(details.closest(".turn").id)));
+  openRemark();
   const notice = element.querySelector(".notice");
   const now = [...element.querySelectorAll(".turn .question")].map((question) => question.textContent).join("\n");
   const waiting = element.querySelector(".waiting") !== null;

@@ -92,8 +92,9 @@ def load_feedback(path: Path) -> tuple[list[FeedbackLine], list[str]]:
 
 
 def add_drafts(feedback: Iterable[FeedbackLine], out: Path) -> Added:
-    """Appends a draft to `out` for each line of feedback that is not there yet.
+    """Appends a draft to `out` for each answer that was marked and is not there yet.
 
+    An answer that was marked the same way again, as when a remark is added, makes one draft, of the last line.
     Documents are the built-in one and the files beside `out`; feedback on others is passed over.
 
     Raises:
@@ -104,8 +105,8 @@ def add_drafts(feedback: Iterable[FeedbackLine], out: Path) -> Added:
     documents = _documents(out.parent)
     added: dict[str, GoldLine] = {}
     known, passed_over = 0, []
-    for each in feedback:
-        draft_id = "chat-" + hashlib.sha256(f"{each.at} {each.history} {each.question}".encode()).hexdigest()[:10]
+    for each in {_marked(line): line for line in feedback}.values():
+        draft_id = "chat-" + hashlib.sha256(repr(_marked(each)).encode()).hexdigest()[:10]
         if draft_id in ids or draft_id in added:
             known += 1
         elif why := _unusable(each, documents, out.name):
@@ -122,6 +123,11 @@ def add_drafts(feedback: Iterable[FeedbackLine], out: Path) -> Added:
         except OSError as error:
             raise GoldError(f"{out}: cannot be written ({error.strerror})") from None
     return Added(tuple(added), known, tuple(passed_over))
+
+
+def _marked(feedback: FeedbackLine) -> tuple[object, ...]:
+    """Returns which answer was marked, and how."""
+    return feedback.question, tuple(feedback.history), tuple(feedback.documents), feedback.text, feedback.right
 
 
 def _unusable(feedback: FeedbackLine, documents: Mapping[str, tuple[str, str, str]], name: str) -> str:
