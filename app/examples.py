@@ -33,6 +33,6 @@ def _of(document: Document, outline: Outline) -> Iterator[str]:
     names = Counter(name.group() for name in _NAME.finditer(document.text))
     words = Counter(word.group() for word in _WORD.finditer(document.text)).most_common(WORDS_LOOKED_AT)
     # Words that say nothing have no stem.
-    telling = [word for (word, _), its in zip(words, stems([word for word, _ in words]), strict=True) if its]
+    telling = [f"“{word}”" for (word, _), its in zip(words, stems([word for word, _ in words]), strict=True) if its]
     for name in (*(name for name, _ in names.most_common(EXAMPLES)), *telling[:EXAMPLES]):
         yield f"What does it say about {name}?"

@@ -147,6 +147,17 @@ def test_what_is_closest_is_never_dressed_up_as_an_answer(visit):
     assert page.locator("#document .s.cited").count() == 0
 
 
+def test_marks_follow_the_answer_that_is_scrolled_to(visit):
+    page = visit()
+    page.set_viewport_size({"width": 1200, "height": 560})
+    for question in (UN, TALKS, LEAD):
+        ask(page, question)
+    expect(page.locator("#document .back")).to_have_count(0)  # the last one was declined
+    page.locator("#conversation").hover()
+    page.mouse.wheel(0, -5000)
+    expect(page.locator("#document .back").first).to_have_attribute("href", re.compile("#cite-[12]-"))
+
+
 def test_a_question_is_edited_asked_again_and_cleared(visit):
     page = visit()
     ask(page, LEAD)

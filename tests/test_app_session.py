@@ -290,7 +290,7 @@ def test_example_questions_come_from_the_document(commentary):
     plain = load_text("It was late. Then Ann Lee came in, and Ann Lee left.")
     assert examples(plain)[0] == "What does it say about Ann Lee?"
     rates = load_text("Rates\n\nthe mooring costs nine pounds a night, and the mooring is paid at the office.")
-    assert examples(rates)[0] == "What does it say about mooring?"
+    assert examples(rates)[0] == "What does it say about “mooring”?"
     assert len(examples(rates)) == 4
     in_turn = examples(commentary, plain)
     assert (in_turn[0], in_turn[1]) == (questions[0], "What does it say about Ann Lee?")

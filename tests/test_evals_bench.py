@@ -26,10 +26,14 @@ def test_chunks_hold_every_word_and_fit_the_model(embedder):
     assert max(embedder.count_tokens(found)) <= 254
 
 
-@pytest.mark.parametrize("stack", ["ours", "plain"])
-def test_both_stacks_can_be_timed(stack, tmp_path):
+# The plain stack does the same for "reading" as for "warm question", and each of its starts takes ten seconds.
+@pytest.mark.parametrize(
+    ("stack", "tasks"),
+    [("ours", ("prepare", "warm question", "reading", "chat ready")), ("plain", ("prepare", "warm question", "chat ready"))],
+)
+def test_both_stacks_can_be_timed(stack, tasks, tmp_path):
     environment = os.environ | {"BENCH_STARTED": "0"}
-    for task in ("prepare", "warm question", "reading", "chat ready"):
+    for task in tasks:
         command = [sys.executable, "-m", f"evals.bench.{stack}", task, str(tmp_path)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
         result = json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
