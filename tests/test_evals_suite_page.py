@@ -1,6 +1,7 @@
 """The HTML report in a real browser."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from evals.suite.blame import Blame
 from evals.suite.evaluate import evaluate
@@ -69,7 +70,9 @@ def test_it_opens_from_disk_without_complaint_or_request(page, report):
     assert page.title() == "Evaluation: rules.jsonl, dev"
     assert "Passed" in page.inner_text(".verdict")
     assert page.locator(".card").count() == 6
-    assert page.locator("svg[role=img]").count() >= 3
+    assert page.locator("svg[role=img]").count() == 2
+    assert page.locator(".ladder li").count() == len(report[0].ladder) + 1
+    assert page.locator(".ladder .ours .name").inner_text() == "this run"
 
 
 def test_filters_show_what_they_name(page, report):
@@ -99,11 +102,53 @@ def test_filters_show_what_they_name(page, report):
 
 def test_a_question_opens_with_its_answer_marks_and_command(page):
     page.click("#nights > summary")
-    assert page.locator("#nights mark.both").inner_text() == "A guest may stay for nine nights."
+    assert page.locator("#nights .document mark.both").inner_text() == "A guest may stay for nine nights."
     assert "✓ nine nights" in page.inner_text("#nights .nuggets")
     assert page.inner_text("#nights code") == "qa eval run rules.jsonl --id nights"
-    mark = page.evaluate("getComputedStyle(document.querySelector('#nights mark.both'), '::before').content")
+    mark = page.evaluate("getComputedStyle(document.querySelector('#nights .document mark.both'), '::before').content")
     assert "✓" in mark  # not by colour alone
+
+
+def test_a_question_that_failed_says_at_which_stage_before_it_is_opened(page):
+    assert page.inner_text("#key > summary .stage") == "ranked too low"
+    assert page.locator("#nights > summary .stage").count() == 0
+
+
+def test_each_mark_has_a_sign_of_its_own_that_the_legend_explains(page):
+    page.click("#nights > summary")
+    signs = "all => all.map(each => [each.innerText, getComputedStyle(each, '::before').content])"
+    legend = page.eval_on_selector_all("#nights .legend mark", signs)
+    assert [says for says, _ in legend] == ["gold and cited", "gold, not cited", "cited, not gold", "cited, fair context"]
+    assert len({sign for _, sign in legend}) == 4
+    assert not any("✗" in sign for _, sign in legend)  # that one says that something failed
+    assert page.locator("#nights .legend ~ .read .scores").is_visible()  # it comes before what it explains
+
+
+def test_gates_that_hold_are_folded_up(page, report):
+    count = len(verdict(report[0], load_gates()).gates)
+    assert page.inner_text(".held > summary") == f"{count} of {count} hold"
+    assert not page.locator(".held table").is_visible()
+
+
+def test_the_document_stands_beside_the_answer_where_there_is_room(page):
+    page.click("#nights > summary")
+    said, whole = page.locator("#nights .said").bounding_box(), page.locator("#nights .whole").bounding_box()
+    assert said["x"] + said["width"] <= whole["x"]
+    page.set_viewport_size({"width": 400, "height": 800})
+    said, whole = page.locator("#nights .said").bounding_box(), page.locator("#nights .whole").bounding_box()
+    assert said["y"] + said["height"] <= whole["y"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 400])
+def test_axe_finds_nothing(chromium, report, scheme, width):
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(report[1].as_uri())
+    page.eval_on_selector_all("details", "all => all.forEach(each => each.open = true)")
+    found = Axe().run(page).response["violations"]
+    context.close()
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
 def test_an_address_with_an_id_opens_that_question(page, report):
@@ -128,4 +173,11 @@ def test_it_is_readable_on_a_phone(chromium, report, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.document')).fontSize)")
     assert size >= 14
+    assert page.locator(".ladder .name").first.bounding_box()["height"] >= 14
+    grid = page.locator(".scroll").first
+    name = grid.locator("tbody th").first
+    before = name.bounding_box()["x"]
+    grid.evaluate("each => each.scrollLeft = 200")
+    assert grid.evaluate("each => each.scrollLeft") > 0
+    assert name.bounding_box()["x"] == before  # the first column stays in sight
     context.close()

@@ -129,6 +129,16 @@ def test_what_people_write_cannot_break_a_report(evil):
     ET.fromstring(junit(evil, judged))
 
 
+def test_gates_that_failed_stay_in_sight(results):
+    judged = verdict(results, load_gates())
+    gates = tuple(gate.model_copy(update={"held": gate.name != "unscored"}) for gate in judged.gates)
+    html = page(results, judged.model_copy(update={"gates": gates}))
+    in_sight, folded = html[html.index("<h2>Gates</h2>") :].split('<details class="held">')[:2]
+    assert "✗ unscored" in in_sight
+    assert "✓ quote validity" not in in_sight
+    assert "✓ quote validity" in folded
+
+
 def test_the_page_asks_the_network_for_nothing(results):
     html = page(results, verdict(results, load_gates()))
     assert "default-src 'none'" in html

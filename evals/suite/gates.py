@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from evals.suite.figures import shown
+from evals.suite.figures import shown, shown_parts
 from evals.suite.gold import FOLDER, GoldSet
 from evals.suite.plain import Plain
 from evals.suite.results import Results
@@ -137,7 +137,9 @@ def _checked(results: Results, gates: Gates) -> Iterator[Gate]:
             yield Gate(name=name, wanted=wanted, found="nothing to measure" if name in known else "no such figure", held=held)
         else:
             held = (limit.least is None or value >= limit.least) and (limit.most is None or value <= limit.most)
-            yield Gate(name=name, wanted=wanted, found=f"{value:.4g} ({shown(known[name])})", held=held)
+            number, around = shown_parts(known[name])
+            # Four figures: a number rounded as elsewhere could look like the bound that it misses.
+            yield Gate(name=name, wanted=wanted, found=f"{value:.4g} ({around or number})", held=held)
     entries = {entry.gold.id: entry for entry in results.entries}
     for each in ours.must_pass:
         if each in entries:

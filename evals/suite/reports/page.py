@@ -25,8 +25,8 @@ __all__ = ["Candidate", "Change", "Piece", "changes", "page", "pieces"]
 Change = Literal["regressed", "improved", "same", "new"]
 CANDIDATES = 8
 """How many of the best sentences are shown with their scores, whatever they are."""
-SIGNS = {"both": "✓", "gold": "◇", "correction": "◇", "cited": "✗", "fair": "○", "": "·"}
-BEGINNING = 90
+SIGNS = {"both": "✓", "gold": "◇", "correction": "◇", "cited": "▲", "fair": "○", "": "·"}
+BEGINNING = 200
 """Characters of a sentence beside its score."""
 
 
@@ -73,7 +73,8 @@ def page(results: Results, verdict: Verdict, since: Results | None = None) -> st
         shown_parts=shown_parts,
         stages=STAGES,
         signs=SIGNS,
-        ladder=plots.bars([(name, score) for name, score, _ in rungs(results)], OURS),
+        ladder=rungs(results),
+        ours=OURS,
         risk=plots.risk_coverage(risk_coverage(confidences, [not entry.score.would_be_right for entry in scored])),
         reliability=plots.reliability(calibration_bins(confidences, [entry.gold.answerable for entry in scored])),
         entries=[_shown_entry(e, documents[e.gold.document], changed[e.gold.id]) for e in worst_first(results.entries)],

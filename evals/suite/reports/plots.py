@@ -8,28 +8,11 @@ from markupsafe import Markup, escape
 
 from evals.metrics import Bin
 
-__all__ = ["bars", "reliability", "risk_coverage"]
+__all__ = ["reliability", "risk_coverage"]
 
 SIDE = 260
 """Of a square plot, without its margins; pixels at full size."""
 MARGIN = 44
-
-
-def bars(rungs: Sequence[tuple[str, float]], ours: str) -> Markup:
-    """Returns horizontal bars, values 0..1, one of them ours."""
-    height = 30 * len(rungs) + 8
-    label, width = 180, 300
-    parts = []
-    for row, (name, value) in enumerate(rungs):
-        top = 30 * row + 6
-        kind = "ours" if name == ours else "rung"
-        parts.append(
-            f'<text x="{label - 8}" y="{top + 16}" text-anchor="end" class="{kind}-label">{escape(name)}</text>'
-            f'<rect x="{label}" y="{top}" width="{max(1.0, value * width):.1f}" height="22" rx="3" class="{kind}"/>'
-            f'<text x="{label + value * width + 6:.1f}" y="{top + 16}">{value:.2f}</text>'
-        )
-    said = "; ".join(f"{name} {value:.2f}" for name, value in rungs)
-    return _svg(label + width + 50, height, f"Answer scores: {said}", parts)
 
 
 def risk_coverage(points: Sequence[tuple[float, float]]) -> Markup:
