@@ -73,12 +73,13 @@ class Chat:
             "show_progress": "hidden",
         }
         self.page.load(self._begin, **private)
-        typed = {"inputs": [session, at.question, self._editing], "trigger_mode": "once", **private}
+        # Each press is heard: Gradio would pass over one that comes while it still ends an answer that was stopped.
+        heard = private | {"trigger_mode": "multiple"}
         asking = [
-            at.question.submit(self._asked, **typed),
-            at.ask.click(self._asked, **typed),
-            at.conversation.example(self._example, [session], trigger_mode="once", **private),
-            at.conversation.retry(self._again, [session], trigger_mode="once", **private),
+            at.question.submit(self._asked, [session, at.question, self._editing], **heard),
+            at.ask.click(self._asked, [session, at.question, self._editing], **heard),
+            at.conversation.example(self._example, [session], **heard),
+            at.conversation.retry(self._again, [session], **heard),
         ]
         at.stop.click(self._stopped, [session, at.question], cancels=asking, **private)
         at.new.click(self._clear, [session], cancels=asking, **private)
@@ -135,6 +136,9 @@ class Chat:
     ) -> AsyncIterator[Update]:
         """Answers a question after the first `keep` turns, or all of them; one that was typed is given back if it fails."""
         at = self._at
+        if session.asking is not None and session.asking.question == question:
+            yield {self._session: session}  # pressed twice
+            return
         given_back = self._typed(question, keep, len(session.turns)) if typed else {}
         try:
             asking = session.begin(question, keep, again=again)

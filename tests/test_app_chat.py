@@ -409,7 +409,9 @@ def test_a_slow_answer_can_be_stopped_and_one_that_fails_gives_the_question_back
         page = visit(url)
         page.get_by_label("Your question").fill("Where does it stop?")
         page.keyboard.press("Enter")
+        page.keyboard.press("Enter")  # pressed twice, it is asked once
         expect(page.locator(".waiting")).to_be_visible()
+        expect(page.locator(".notice")).to_have_count(0)
         page.get_by_role("button", name="Stop").click()
         expect(page.locator(".notice")).to_have_text("Stopped.")
         expect(page.get_by_role("textbox")).to_have_value("Where does it stop?")
