@@ -33,7 +33,6 @@ REQUESTS = 1000
 """Events of all kinds that wait in Gradio's queue."""
 UPLOADS_KEPT = (600, 3600)
 """Every so many seconds, uploads that are older than so many, and were never read, are deleted."""
-
 WAITING_UPLOADS = 8
 """One is prepared at a time."""
 

@@ -1,4 +1,4 @@
-"""The trained evidence reader: what its network makes of a question and passages, beside similarities and ranks."""
+"""The trained evidence reader: what its network makes of a question and passages, beside similarity and shared words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ READ_TOKENS = 768
 """Passages are read best first until so many tokens have been, about three; the best one is read whatever its length.
 Reading all of a document of a thousand words finds no more: recall among three 0.775, with three passages 0.774, with two 0.757
 (written questions, dev, four passages to a document)."""
-BEST = 3
 LONGEST_SHORT_ANSWER = 30
 """Tokens."""
 
@@ -50,8 +49,8 @@ class Signals:
     """Of each sentence: the cosine of its vector and the question's."""
     before: npt.NDArray[np.float64]
     """Likewise of the sentence before it, on which it may lean; a document's first sentence is its own."""
-    rank: npt.NDArray[np.float64]
-    """Of each sentence: the reciprocal rank of the best passage that holds it, 1 for the first."""
+    lexical: npt.NDArray[np.float64]
+    """Of each sentence: its saturated BM25 score, 0..1."""
     answered: float
     """The windows' highest logit of answering the question."""
     spans: Mapping[Sentence, Span]
@@ -59,27 +58,19 @@ class Signals:
 
     def table(self) -> npt.NDArray[np.float64]:
         """Returns the four signals of each sentence, (sentences, 4), in the order of their definition."""
-        return np.stack([self.evidence, self.similarity, self.before, self.rank], axis=1)
+        return np.stack([self.evidence, self.similarity, self.before, self.lexical], axis=1)
 
     def combined(self, numbers: Numbers) -> npt.NDArray[np.float64]:
         """Returns the combined signals of each sentence, a logit."""
-        slopes = (numbers.evidence_slope, numbers.similarity_slope, numbers.before_slope, numbers.rank_slope)
+        slopes = (numbers.evidence_slope, numbers.similarity_slope, numbers.before_slope, numbers.lexical_slope)
         logits: npt.NDArray[np.float64] = self.table() @ np.array(slopes) + numbers.evidence_offset
         return logits
 
-    def of_the_whole(self, numbers: Numbers) -> tuple[float, float, float]:
-        """Returns what tells whether there is an answer among the sentences.
-
-        Three logits: the windows' highest of answering; the sum, in odds, of the best three sentences, since an answer that
-        two sentences share is one too; and the highest similarity, which is what tells a foreign question best.
-        """
-        best = np.sort(self.combined(numbers))[-BEST:]
-        return self.answered, float(np.logaddexp.reduce(best)), float(self.similarity.max())
-
     def probability(self, numbers: Numbers) -> float:
         """Returns how likely it is that the question is answered, 0..1."""
-        slopes = (numbers.answered_slope, numbers.best_slope, numbers.closest_slope)
-        return float(logistic(np.dot(slopes, self.of_the_whole(numbers)) + numbers.answered_offset))
+        best = float(self.combined(numbers).max())
+        logit = numbers.answered_slope * self.answered + numbers.best_slope * best + numbers.answered_offset
+        return float(logistic(np.array(logit)))
 
 
 class EvidenceReader:
@@ -116,10 +107,9 @@ class EvidenceReader:
         lexical = dict(zip(tokens, saturated(words.scores(question)).tolist(), strict=True))
         asked = self._model.tokenizer.encode(question, add_special_tokens=False).ids
         evidence: dict[Sentence, float] = {}
-        ranks: dict[Sentence, int] = {}
         spans: dict[Sentence, Span] = {}
         answered, read = float("-inf"), 0
-        for rank, passage in enumerate(passages, start=1):
+        for passage in passages:
             sentences = self._corpus.sentences(passage)
             window = Window(asked, [tokens[s].ids for s in sentences], [lexical[s] for s in sentences])
             if evidence and read + window.tokens > self._read_tokens:
@@ -129,7 +119,6 @@ class EvidenceReader:
             answered = max(answered, scores.answered)
             found = _likeliest_spans(window, scores, [tokens[sentence] for sentence in sentences])
             for sentence, logit, span in zip(sentences, scores.evidence.tolist(), found, strict=True):
-                ranks.setdefault(sentence, rank)
                 if logit > evidence.get(sentence, float("-inf")):
                     evidence[sentence] = logit
                     spans[sentence] = Span(sentence.start + span.start, sentence.start + span.end, span.probability)
@@ -143,7 +132,7 @@ class EvidenceReader:
             evidence=np.array([evidence[sentence] for sentence in in_order]),
             similarity=np.array([similarity[sentence] for sentence in in_order]),
             before=np.array([similarity[sentence] for sentence in before]),
-            rank=np.array([1.0 / ranks[sentence] for sentence in in_order]),
+            lexical=np.array([lexical[sentence] for sentence in in_order]),
             answered=answered,
             spans=spans,
         )

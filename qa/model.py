@@ -41,14 +41,14 @@ class Numbers:
     evidence_slope: float
     similarity_slope: float
     before_slope: float
-    rank_slope: float
+    lexical_slope: float
     evidence_offset: float
-    """A sentence's score is the logistic function of its four signals, each times its slope, and the offset."""
+    """A sentence's score is the logistic function of the four signals, each times its slope, and the offset."""
     answered_slope: float
     best_slope: float
-    closest_slope: float
     answered_offset: float
-    """The probability that a question is answered, likewise, from the three signals of what was read as a whole."""
+    """The probability that a question is answered, likewise, from the windows' highest logit of being answered and the
+    best sentence's combined signals."""
     answered_threshold: float
     evidence_threshold: float
     short_answer_threshold: float

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from evals.questions import LabelledQuestion
-from evals.training.calibration import UNFITTED
 from evals.training.examples import Sampler, examples_of
 from evals.training.export import export
 from evals.training.loop import Plan, loss_of, train
@@ -15,7 +14,7 @@ from evals.training.network import Batch, EvidenceNetwork, Scores
 from index.errors import QAError
 from index.load import load_text
 from index.minilm import load_tokenizer
-from qa.model import EvidenceModel
+from qa.model import EvidenceModel, Numbers
 from qa.windows import pack_windows
 
 PLAN = Plan(steps=4, warm_up=1, batch_tokens=400)
@@ -149,7 +148,7 @@ def test_the_exported_file_scores_as_the_network_does(untrained, examples):
     data = export(untrained)
     assert len(data) <= 25_000_000
     assert str(Path.cwd()).encode() not in data
-    model = EvidenceModel(data, UNFITTED)
+    model = EvidenceModel(data, Numbers("", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0))
     for example in examples:
         sample = whole(example)
         with torch.no_grad():

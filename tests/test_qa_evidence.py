@@ -125,18 +125,13 @@ def test_signals_are_those_of_their_sentences(two, model):
         before = two.previous(sentence)
         expected = cosine if before is None else float(two.vectors([before])[0] @ vector)
         assert signals.before[at] == pytest.approx(expected, abs=1e-5)
-        place = next(n for n, passage in enumerate(two.passages, start=1) if sentence in two.sentences(passage))
-        assert signals.rank[at] == pytest.approx(1 / place)
+        assert 0.0 <= signals.lexical[at] < 1.0
     numbers = replace(
-        model.numbers, evidence_slope=0.0, similarity_slope=2.0, before_slope=0.0, rank_slope=0.5, evidence_offset=1.0
+        model.numbers, evidence_slope=0.0, similarity_slope=2.0, before_slope=0.0, lexical_slope=0.0, evidence_offset=1.0
     )
-    combined = 2.0 * signals.similarity + 0.5 * signals.rank + 1.0
-    assert signals.combined(numbers) == pytest.approx(combined)
-    odds = sum(sorted(math.exp(logit) for logit in combined)[-3:])
-    assert signals.of_the_whole(numbers) == pytest.approx((signals.answered, math.log(odds), signals.similarity.max()))
-    numbers = replace(numbers, answered_slope=0.0, best_slope=1.0, closest_slope=3.0, answered_offset=-1.0)
-    logit = math.log(odds) + 3.0 * signals.similarity.max() - 1.0
-    assert signals.probability(numbers) == pytest.approx(1 / (1 + math.exp(-logit)))
+    assert signals.combined(numbers) == pytest.approx(2.0 * signals.similarity + 1.0)
+    numbers = replace(numbers, answered_slope=0.0, best_slope=1.0, answered_offset=-1.0)
+    assert signals.probability(numbers) == pytest.approx(1 / (1 + math.exp(-2.0 * signals.similarity.max())))
 
 
 def test_a_reading_is_the_same_every_time(bot, model):

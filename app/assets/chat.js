@@ -104,7 +104,8 @@ element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
   closeRemark(form);
-  if (form.elements.remark.value.trim()) trigger("mark", { turn: Number(form.dataset.turn), right: form.dataset.mark === "right", remark: form.elements.remark.value });
+  const remark = form.elements.remark.value;
+  if (remark.trim()) trigger("mark", { turn: Number(form.dataset.turn), right: form.dataset.mark === "right", remark });
 });
 
 element.addEventListener("keydown", (event) => {

@@ -1,8 +1,7 @@
 """Makes the evidence reader anew: `python -m evals.training --data FOLDER` trains, exports, calibrates, writes its two files.
 
 FOLDER holds the public sets that evals/public_questions.py names. With `--checkpoint FILE` a run is saved every 200 steps, and
-goes on from there when it is started again; with a finished one it only exports and fits the numbers, as it does with
-`--keep-network`, which needs no checkpoint. On two CPU cores a hundred
+goes on from there when it is started again; with a finished one it only exports and calibrates. On two CPU cores a hundred
 steps take about a minute with the short windows of the first half, and about two with the long ones of the second.
 """
 
@@ -16,7 +15,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -32,7 +30,7 @@ from index.embed import load_embedder
 from index.minilm import WEIGHTS_SHA256, load_tokenizer
 from index.progress import Listener
 from index.settings import IndexSettings
-from qa.model import CARD, MODEL
+from qa.model import CARD, MODEL, EvidenceModel, Numbers
 
 __all__ = ["WEIGHTS", "load_examples", "main"]
 
@@ -54,24 +52,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--head-start", type=float, default=HEAD_START, help="0 trains a cross-encoder, 30 a bi-encoder (default %(default)s)"
     )
-    parser.add_argument("--keep-network", action="store_true", help="keep the network in --out, fit its numbers anew")
     parser.add_argument("--out", type=Path, default=QA, help="folder for evidence.onnx and evidence.json (default: qa/)")
     options = parser.parse_args(arguments)
-    if options.keep_network:
-        data = (options.out / MODEL).read_bytes()
-        card = json.loads((options.out / CARD).read_text(encoding="utf-8"))
-    else:
-        plan = Plan(steps=options.steps, seed=options.seed, head_start=options.head_start)
-        data = export(_train(load_examples(options.data), plan, options.checkpoint))
-        card = _card(data, plan)
-    print(f"{len(data) / 1e6:.1f} MB; fitting its numbers", flush=True)
+    plan = Plan(steps=options.steps, seed=options.seed, head_start=options.head_start)
+    network = _train(load_examples(options.data), plan, options.checkpoint)
+    data = export(network)
+    print(f"exported: {len(data) / 1e6:.1f} MB; calibrating", flush=True)
     embedder = load_embedder(replace(IndexSettings.resolve(), embed_model=None), Listener(notice=print))
     short = []
     for name in SHORT_ANSWERS:
         questions = [question for question in load_public(name, "dev", options.data) if question.short_answer is not None]
         short += random.Random(0).sample(questions, min(SHORT_ANSWERS_ASKED, len(questions)))
-    numbers, chosen_by = fit(data, in_documents(load_written("dev")), short, embedder)
-    card |= {"numbers": asdict(numbers), "chosen_by": chosen_by}
+    raw = EvidenceModel(data, Numbers("", 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0))
+    numbers, chosen_by = fit(raw, in_documents(load_written("dev")), short, embedder)
+    written = b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.jsonl")))
+    card = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "numbers": asdict(numbers),
+        "chosen_by": chosen_by,
+        "made_by": f"python -m evals.training --steps {plan.steps} --seed {plan.seed} --head-start {plan.head_start:g}",
+        "plan": asdict(plan),
+        "made_of": {
+            "all-MiniLM-L6-v2": WEIGHTS_SHA256,
+            "evals/written, split train; numbers: split dev": hashlib.sha256(written).hexdigest(),
+            **CHECKSUMS,
+        },
+    }
     (options.out / MODEL).write_bytes(data)
     (options.out / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(card, indent=2))
@@ -84,20 +90,6 @@ def load_examples(data: Path) -> list[Example]:
     for name in SETS:
         examples += examples_of(load_public(name, "train", data), name, tokenizer)
     return examples
-
-
-def _card(data: bytes, plan: Plan) -> dict[str, Any]:
-    written = b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.jsonl")))
-    return {
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "made_by": f"python -m evals.training --steps {plan.steps} --seed {plan.seed} --head-start {plan.head_start:g}",
-        "plan": asdict(plan),
-        "made_of": {
-            "all-MiniLM-L6-v2": WEIGHTS_SHA256,
-            "evals/written, split train; numbers: split dev": hashlib.sha256(written).hexdigest(),
-            **CHECKSUMS,
-        },
-    }
 
 
 def _train(examples: Sequence[Example], plan: Plan, checkpoint: Path | None) -> EvidenceNetwork:

@@ -28,9 +28,7 @@ from qa.model import EvidenceModel, Numbers
 from qa.reader import Reading
 from qa.retrieve import HybridRetriever
 
-__all__ = ["UNFITTED", "Read", "fit"]
-
-UNFITTED = Numbers("", *[0.0] * 12)
+__all__ = ["Read", "fit"]
 
 ANSWERED_THRESHOLD = 0.5
 """Likelier answered than not: a wrong answer costs as much as a right one is worth, declining costs and earns nothing."""
@@ -50,17 +48,16 @@ class Read:
 
 
 def fit(
-    data: bytes, questions: Sequence[LabelledQuestion], short: Sequence[LabelledQuestion], embedder: Embedder
+    model: EvidenceModel, questions: Sequence[LabelledQuestion], short: Sequence[LabelledQuestion], embedder: Embedder
 ) -> tuple[Numbers, dict[str, float]]:
     """Returns the numbers, and what they were chosen by.
 
     Args:
-        data: The network's file.
+        model: The network; its own numbers are not used.
         questions: As `in_documents` makes them.
         short: Questions with short answers marked.
         embedder: Embeds the documents, whose vectors the passages are ranked by.
     """
-    model = EvidenceModel(data, UNFITTED)
     far = off_topic(questions)
     reads = _read_all(model, [*questions, *far], embedder)
     answerable = [each for each in reads if each.question.answerable]
@@ -69,30 +66,26 @@ def fit(
         np.concatenate([each.signals.table()[label >= 0] for each, label in zip(answerable, labels, strict=True)]),
         np.concatenate([label[label >= 0] for label in labels]),
     )
-    slopes = [round(float(slope), 4) for slope in evidence.coef_[0]]
-    of_sentences = replace(
-        UNFITTED,
-        embedding_model=embedder.fingerprint,
-        evidence_slope=slopes[0],
-        similarity_slope=slopes[1],
-        before_slope=slopes[2],
-        rank_slope=slopes[3],
-        evidence_offset=round(float(evidence.intercept_[0]), 4),
-    )
-    features = np.array([each.signals.of_the_whole(of_sentences) for each in reads])
+    features = np.array([[each.signals.answered, evidence.decision_function(each.signals.table()).max()] for each in reads])
     truth = np.array([each.question.answerable for each in reads])
     is_far = np.arange(len(reads)) >= len(questions)
     weights = np.array(mix_weights(truth.tolist(), is_far.tolist()))
     answered = LogisticRegression(C=1e4).fit(features, truth, sample_weight=weights)
     probabilities = answered.predict_proba(features)[:, 1]
-    slopes = [round(float(slope), 4) for slope in answered.coef_[0]]
-    numbers = replace(
-        of_sentences,
-        answered_slope=slopes[0],
-        best_slope=slopes[1],
-        closest_slope=slopes[2],
+    slopes = [round(float(slope), 4) for slope in evidence.coef_[0]]
+    numbers = Numbers(
+        embedding_model=embedder.fingerprint,
+        evidence_slope=slopes[0],
+        similarity_slope=slopes[1],
+        before_slope=slopes[2],
+        lexical_slope=slopes[3],
+        evidence_offset=round(float(evidence.intercept_[0]), 4),
+        answered_slope=round(float(answered.coef_[0, 0]), 4),
+        best_slope=round(float(answered.coef_[0, 1]), 4),
         answered_offset=round(float(answered.intercept_[0]), 4),
         answered_threshold=ANSWERED_THRESHOLD,
+        evidence_threshold=0.0,
+        short_answer_threshold=0.0,
     )
     by_threshold = {least: _shown(numbers, answerable, least) for least in EVIDENCE_THRESHOLDS}
     least = max(by_threshold, key=lambda each: by_threshold[each][2])
